@@ -1,0 +1,1 @@
+"""What happens to a part: the line loop, verdicts, supervision, records and the `inspectd` command."""

@@ -1,0 +1,1 @@
+"""The `inspectd` command."""

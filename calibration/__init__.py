@@ -1,0 +1,1 @@
+"""What a technician does per product class: data, training, thresholds, evaluation."""

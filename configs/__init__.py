@@ -1,0 +1,1 @@
+"""Example lines and the bundle that the demonstration runs with (data only)."""

@@ -1,0 +1,1 @@
+"""Cameras and PLC links: one small protocol each, one file per device family, and a simulated twin of each."""
