@@ -1,0 +1,17 @@
+"""The exceptions of everything that is connected by a wire: cameras and PLC links.
+
+Errors of third-party libraries and of the operating system are mapped into these once, where the device is
+touched. Each text says what failed, where, and what to do about it.
+"""
+
+
+class DeviceError(Exception):
+    """A device cannot be used as it is configured."""
+
+
+class CameraError(DeviceError):
+    """A camera cannot be opened, or delivers no more frames."""
+
+
+class PlcError(DeviceError):
+    """The link to a PLC is down, or the PLC answered with an error."""
