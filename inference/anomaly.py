@@ -1,0 +1,69 @@
+"""The anomaly map and score, Eq. 7: multi-scale gradient magnitude similarity (MSGMS) plus squared error."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SCALES = 4
+GMS_C = 0.0026
+"""The constant that steadies the similarity of two flat regions, for images in [0, 1]."""
+MEAN_FILTER = 21
+"""Side of the mean filter Conv_f, px."""
+
+
+def anomaly_map(x: Tensor, y: Tensor) -> Tensor:
+    """Compare the images `x` with their reconstructions `y`, both [N, 3, H, W] in [0, 1], by Eq. 7.
+
+    Returns float32 [N, H, W], never negative, never clamped. H and W are at least 11, so that the mean filter's
+    borders can be reflected.
+    """
+    squared_error = (x - y).square().mean(dim=1, keepdim=True)
+    # Smoothing is linear: the sum of the two smoothed maps is the smoothed sum, at half the work.
+    return mean_filter(1.0 - msgms(x, y) + squared_error).squeeze(1)
+
+
+def image_score(amap: Tensor) -> Tensor:
+    """Give the maximum of each map: [N, H, W] -> [N]."""
+    return amap.amax(dim=(1, 2))
+
+
+def msgms(x: Tensor, y: Tensor) -> Tensor:
+    """Average the gradient magnitude similarity over four scales: [N, 3, H, W] twice -> [N, 1, H, W] in (0, 1].
+
+    Each scale halves the last by average pooling (an odd last row or column is left out); its map is brought back
+    to H x W bilinearly.
+    """
+    size = x.shape[-2:]
+    x, y = x.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)
+    total = gms(x, y)
+    for _ in range(SCALES - 1):
+        x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
+        total = total + functional.interpolate(gms(x, y), size=size, mode="bilinear", align_corners=False)
+    return total / SCALES
+
+
+def gms(x: Tensor, y: Tensor) -> Tensor:
+    """Give the similarity of the gradient magnitudes of two grey images: [N, 1, H, W] twice -> [N, 1, H, W]."""
+    gx, gy = gradient_magnitude(x), gradient_magnitude(y)
+    return (2.0 * gx * gy + GMS_C) / (gx.square() + gy.square() + GMS_C)
+
+
+def gradient_magnitude(x: Tensor) -> Tensor:
+    """Prewitt's operator (differences over two pixels, means over three) on [N, 1, H, W], borders repeated."""
+    padded = functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    # Sums of slices and no convolution: cheap for one channel, and OpenVINO leaves them in float32 at bfloat16.
+    across = padded[..., 2:] - padded[..., :-2]
+    horizontal = across[..., :-2, :] + across[..., 1:-1, :] + across[..., 2:, :]
+    down = padded[..., 2:, :] - padded[..., :-2, :]
+    vertical = down[..., :-2] + down[..., 1:-1] + down[..., 2:]
+    return torch.sqrt(horizontal.square() + vertical.square()) / 3.0
+
+
+def mean_filter(x: Tensor) -> Tensor:
+    """Average each 21 x 21 window of [N, 1, H, W], borders reflected; as two passes of 21."""
+    half = MEAN_FILTER // 2
+    padded = functional.pad(x, (half, half, half, half), mode="reflect")
+    rows = functional.avg_pool2d(padded, (1, MEAN_FILTER), stride=1)
+    return functional.avg_pool2d(rows, (MEAN_FILTER, 1), stride=1)

@@ -1,0 +1,111 @@
+"""The scoring graph as one ONNX file, and back.
+
+The file keeps every parameter under its own name and says how the graph was configured, so that the module can be
+restored from it exactly: to compare runtimes, to go on from, or to run the reference on a bundle.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import onnx
+import torch
+from onnx import numpy_helper
+from pydantic import TypeAdapter, ValidationError
+
+from inspectd.inference.errors import BundleError
+from inspectd.inference.model import EncoderDecoder, ModelConfig
+from inspectd.inference.runtime import INPUT_NAME, OUTPUT_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from inspectd.inference.graph import ScoringGraph
+
+OPSET = 18
+METADATA_KEY = "inspectd.scoring_graph"
+
+
+def export_onnx(graph: ScoringGraph, path: Path, opset: int = OPSET) -> None:
+    """Write `graph` to the single file `path`, for any batch size N.
+
+    Raises RuntimeError if the exporter gave another opset, or a file that does not hold each parameter by name.
+    """
+    graph.eval()
+    size = graph.model.config.image_size
+    # Two images: the exporter would take a batch of one for a constant.
+    example = torch.zeros((2, size, size, 3), dtype=torch.uint8)
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            dynamo=True,
+            opset_version=opset,
+            input_names=[INPUT_NAME],
+            output_names=list(OUTPUT_NAMES),
+            dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("N")}},
+            # The optimiser merges equal biases and transposes weights under new names; the runtimes do better.
+            optimize=False,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("the ONNX exporter gave no program")
+    model = program.model_proto
+    given = {entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}}
+    if given != {opset}:
+        raise RuntimeError(f"the ONNX exporter gave opset {sorted(given)} where {opset} was asked for")
+    lost = graph.state_dict().keys() - {tensor.name for tensor in model.graph.initializer}
+    if lost:
+        raise RuntimeError(f"the ONNX exporter lost the names of {sorted(lost)}")
+    described = {"config": asdict(graph.model.config), "sigma": graph.sigma, "seed": graph.seed}
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described, sort_keys=True)})
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def load_graph_from_onnx(path: Path) -> ScoringGraph:
+    """Restore the module that `export_onnx` wrote to `path`, every parameter to the last bit, in evaluation mode.
+
+    Raises BundleError if the file is none of ours or its parameters do not fit its own description.
+    """
+    from inspectd.inference.graph import ScoringGraph  # noqa: PLC0415
+
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's own errors differ between its versions
+        raise BundleError(f"{path}: not readable as ONNX: {error}") from error
+    described = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+    if described is None:
+        raise BundleError(f"{path}: no scoring graph of this project; export it with `inspectd calibrate`")
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    try:
+        values = json.loads(described)
+        config = TypeAdapter(ModelConfig).validate_python(values["config"])
+        graph = ScoringGraph(EncoderDecoder(config), sigma=values["sigma"], seed=values["seed"])
+        state = {
+            name: torch.from_numpy(numpy_helper.to_array(tensors[name]).copy()) for name in graph.state_dict()
+        }
+        graph.load_state_dict(state)
+    except (KeyError, TypeError, ValueError, ValidationError, RuntimeError) as error:
+        raise BundleError(f"{path}: its parameters do not fit its description: {error}") from error
+    return graph.eval()
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's notes about itself and about packages not needed here off the terminal."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # torch.export copies a tree type that torch itself has deprecated.
+            warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)

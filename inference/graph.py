@@ -1,0 +1,55 @@
+"""The scoring graph: everything between a prepared image and its score, as one module that every runtime runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inspectd.inference.anomaly import anomaly_map, image_score
+from inspectd.inference.model import EncoderDecoder
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class ScoringGraph(nn.Module):
+    """Scores prepared images: uint8 RGB [N, S, S, 3] in, three outputs out, by name and in this order.
+
+    `anomaly_map` float32 [N, S, S] (Eq. 7, never clamped), `score` float32 [N] (its maximum) and `reconstruction`
+    uint8 [N, S, S, 3]. The same image always gives the same score: the noise of Eq. 4 is one field drawn from
+    `seed`, of standard deviation `sigma` in units of the image's range [0, 1].
+    """
+
+    noise: Tensor | None
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: EncoderDecoder, sigma: float, seed: int) -> None:
+        super().__init__()
+        if sigma < 0.0:
+            raise ValueError(f"sigma {sigma} is negative")
+        self.model = model
+        self.sigma = sigma
+        self.seed = seed
+        self.register_buffer("noise", noise_field(model.config.image_size, seed) * sigma if sigma else None)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = image.permute(0, 3, 1, 2).to(torch.float32) / 255.0
+        y = self.reconstruct(x)
+        amap = anomaly_map(x, y)  # against the clean image
+        reconstruction = torch.round(y * 255.0).to(torch.uint8).permute(0, 2, 3, 1)
+        return amap, image_score(amap), reconstruction
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Reconstruct the clean images `x`, float32 [N, 3, S, S] in [0, 1], from their noisy selves (Eq. 4)."""
+        noisy = x if self.noise is None else x + self.noise  # not clamped
+        return self.model((noisy - self.mean) / self.std).to(torch.float32)
+
+
+def noise_field(size: int, seed: int) -> Tensor:
+    """Draw the standard normal field float32 [1, 3, size, size] that belongs to `seed`, the same on any machine."""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    return torch.from_numpy(generator.standard_normal((1, 3, size, size)).astype(np.float32))
