@@ -1,0 +1,127 @@
+"""Simulated parts: procedural four-hole buttons, good and defective, with the truth about each.
+
+Everything follows from (seed, part): any process on a machine renders the same pixels. A part's look, its
+truth and its defect come from random streams of their own, so part n rendered with defect rate 0 is the good
+twin of part n rendered with rate 1: the same pixels but for the defect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inspectd.io.button_defects import DEFECTS, draw_size
+from inspectd.io.button_scene import Scene, draw_look
+from inspectd.io.marker import draw_marker
+
+if TYPE_CHECKING:
+    from inspectd.io.button_surface import F32
+
+U8: TypeAlias = NDArray[np.uint8]
+Mask: TypeAlias = NDArray[np.bool_]
+
+DEFECT_KINDS = ("scratch", "chip", "blocked_hole", "missing_hole", "stain", "discoloration", "crack")
+VISIBLE = 4.0  # grey levels: a pixel that a defect changes by less, in every colour, is not in its mask
+
+_LOOK, _TRUTH, _DEFECT = 0, 1, 2  # random streams of a part
+
+
+@dataclass(frozen=True, slots=True)
+class PartTruth:
+    """What a part is: `kind` of its defect (None: good) and its longest extent / button diameter (good: 0)."""
+
+    part: int
+    kind: str | None
+    size: float
+
+
+def _generator(seed: int, part: int, stream: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(part, stream))))
+
+
+def part_truth(seed: int, part: int, defect_rate: float) -> PartTruth:
+    """What part `part` (0 or more) of the line `seed` is, a pure function of its arguments.
+
+    A part that is defective at one `defect_rate` (0 to 1) has the same defect at every higher rate.
+    """
+    generator = _generator(seed, part, _TRUTH)
+    chance = generator.uniform()
+    kind = DEFECT_KINDS[int(generator.integers(len(DEFECT_KINDS)))]
+    size = draw_size(kind, generator)
+    return PartTruth(part, kind, size) if chance < defect_rate else PartTruth(part, None, 0.0)
+
+
+def render_part(
+    seed: int, part: int, defect_rate: float, size: int = 512, *, marker: bool = False
+) -> tuple[U8, Mask, PartTruth]:
+    """Picture of a part, RGB uint8 [size, size, 3], mask of its defect, bool [size, size], and its truth."""
+    pixels = np.empty((size, size, 3), np.uint8)
+    mask, truth = render_into(pixels, seed, part, defect_rate, marker=marker)
+    return pixels, mask, truth
+
+
+def render_into(
+    out: U8, seed: int, part: int, defect_rate: float, *, marker: bool = False
+) -> tuple[Mask, PartTruth]:
+    """Render a part straight into `out`, RGB uint8 [H, W, 3], contiguous, 128 px or more each way.
+
+    Returns the defect's mask, bool [H, W], and the truth. With `marker` the frame says what it shows
+    (`inspectd.io.marker`). Raises ValueError for an `out` of another kind.
+    """
+    height, width = _checked(out)
+    truth = part_truth(seed, part, defect_rate)
+    scene = Scene(draw_look(_generator(seed, part, _LOOK), height, width), height, width)
+    mask = np.zeros((height, width), np.bool_)
+    if truth.kind is not None:
+        _add_defect(scene, mask, truth, _generator(seed, part, _DEFECT))
+    _expose(scene.planes, scene.noise(), out)
+    if marker:
+        draw_marker(out, part, defective=truth.kind is not None)
+    return mask, truth
+
+
+def empty_frame(seed: int, number: int, size: int = 512) -> U8:
+    """The belt without a part, RGB uint8 [size, size, 3]; `number` (0 or more) tells frames apart."""
+    pixels = np.empty((size, size, 3), np.uint8)
+    scene = Scene(draw_look(_generator(seed, number, _LOOK), size, size), size, size, empty=True)
+    _expose(scene.planes, scene.noise(), pixels)
+    return pixels
+
+
+def _checked(out: U8) -> tuple[int, int]:
+    least = 128
+    if out.dtype != np.uint8 or out.ndim != 3 or out.shape[2] != 3 or min(out.shape[:2]) < least:  # noqa: PLR2004  [H, W, 3]
+        raise ValueError(
+            f"buttons: out is {out.dtype} {out.shape}, needed is uint8 [H, W, 3] of {least} px or more"
+        )
+    if not out.flags.c_contiguous:
+        raise ValueError("buttons: out is not contiguous; give a whole frame, not a part of one")
+    return out.shape[0], out.shape[1]
+
+
+def _add_defect(scene: Scene, mask: Mask, truth: PartTruth, generator: np.random.Generator) -> None:
+    """Draw the part's defect into the scene and mark in `mask` what it visibly changed."""
+    assert truth.kind is not None
+    top, left = scene.window[0].start, scene.window[1].start
+    patch = DEFECTS[truth.kind](scene.surface, (left, top), scene.look.pose, truth.size, generator)
+    x, y = patch.corner
+    height, width = patch.surface.height.shape
+    lit = scene.lit(patch.surface, (slice(y - top, y - top + height), slice(x - left, x - left + width)))
+    edge = 2  # px: the slope at the patch's own border is not that of the whole button
+    inner = (slice(edge, height - edge), slice(edge, width - edge))
+    here = (slice(y + edge, y + height - edge), slice(x + edge, x + width - edge))
+    good = scene.planes[(slice(None), *here)]
+    change = np.abs(lit[(slice(None), *inner)] - good).max(axis=0)
+    scene.planes[(slice(None), *here)] = lit[(slice(None), *inner)]
+    visible = (change > VISIBLE).astype(np.uint8)
+    mask[here] = cv2.morphologyEx(visible, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)).astype(np.bool_)
+
+
+def _expose(planes: F32, noise: F32, out: U8) -> None:
+    """Add the sensor's noise and round to 8 bits."""
+    levels = [cast("U8", cv2.add(plane, noise, dtype=cv2.CV_8U)) for plane in planes]
+    cv2.merge(levels, dst=out)
