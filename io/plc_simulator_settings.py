@@ -1,0 +1,78 @@
+"""Settings of the PLC twin: the belt, the parts on it, the PLC program and the server."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_WORD = 65535
+_DOUBLE_WORD = (1 << 32) - 1
+
+
+class PanelChange(BaseModel):
+    """What is to be set at the PLC's panel while it runs; None leaves a thing as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: int | None = Field(default=None, ge=0, le=_WORD)
+    lot: str | None = Field(default=None, max_length=16, pattern=r"^[ -~]*$")
+    version: int | None = Field(default=None, ge=0, le=_WORD)
+    skip_ids: int | None = Field(
+        default=None, ge=0, le=_WORD, description="ids that the next trigger leaves out"
+    )
+    confirm_rejects: bool | None = Field(default=None, description="whether the reject sensor confirms")
+
+
+class PlcSimulatorSettings(BaseModel):
+    """What the twin simulates. Lengths are in encoder counts, times in seconds unless the name says ms."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port: int = Field(default=0, ge=0, le=_WORD, description="TCP port on 127.0.0.1; 0: the kernel chooses")
+    device_id: int = Field(default=1, ge=1, le=247)
+    base_address: int = Field(default=0, ge=0, le=_WORD - 132)
+    wire_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=_WORD,
+        description="UDP port on 127.0.0.1 told of each part at the photo-eye",
+    )
+
+    parts: int = Field(default=0, ge=0, description="how many parts pass; 0: without end")
+    rate: float = Field(default=2.0, gt=0, le=200, description="parts per second")
+    pitch: int = Field(default=1000, ge=10, description="distance from part to part")
+    spacing_jitter: float = Field(default=0.0, ge=0, le=0.4, description="shift of each part, of the pitch")
+    gate_distance: int = Field(default=3000, ge=1, description="from photo-eye to reject gate")
+    start_when_online: bool = Field(default=False, description="the belt waits for the agent to be Online")
+
+    seed: int = Field(default=1, ge=0)
+    defect_rate: float = Field(default=0.1, ge=0, le=1)
+
+    mode: Literal["plc_triggered", "free_running"] = "plc_triggered"
+    station: int = Field(default=1, ge=0, le=_WORD)
+    recipe: int = Field(default=1, ge=0, le=_WORD)
+    lot: str = Field(default="LOT-1", max_length=16, pattern=r"^[ -~]*$")
+    scan_ms: float = Field(default=10.0, ge=1, le=100)
+    first_trig_id: int = Field(default=1, ge=1, le=_WORD, description="first id after each start of the PLC")
+    encoder_start: int = Field(default=0, ge=0, le=_DOUBLE_WORD, description="count at each start of the PLC")
+    starting_s: float = Field(default=0.1, ge=0, description="how long PLC_EPOCH shows 0 at a start")
+    retentive: bool = Field(default=False, description="words 32-131 survive a power cycle")
+    gate_window: int = Field(
+        default=250, ge=1, description="how far a part at the gate may be off the place where it is expected"
+    )
+    age_limit: int | None = Field(
+        default=None,
+        ge=1,
+        description="free-running: oldest verdict used; default gate_distance + gate_window",
+    )
+
+    @property
+    def speed(self) -> float:
+        """Belt speed, counts per second."""
+        return self.rate * self.pitch
+
+    @property
+    def slot_age_limit(self) -> int:
+        """Oldest verdict that the free-running gate uses, counts."""
+        return self.gate_distance + self.gate_window if self.age_limit is None else self.age_limit
