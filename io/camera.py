@@ -19,8 +19,9 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from inspectd.io.frame_ring import Slot
     from numpy.typing import NDArray
+
+    from inspectd.io.frame_ring import Slot
 
 
 def no_pixels() -> NDArray[np.uint8]:
@@ -63,6 +64,7 @@ class Frame:
         """Give the slot back. Idempotent, from any thread; views of `pixels` must not be used after it."""
         self.pixels = no_pixels()
         self.give_back()
+        self.give_back = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,9 @@ class CameraStatus:
     finished: bool = False
     """A replay is at its end. The camera stays alive; no more frames come."""
     held: int = 0
-    """Frames handed out and not yet released."""
+    """Frames of the present process handed out and not yet released."""
+    callback_errors: int = 0
+    """Frames at which `on_frame` raised; they were released."""
     triggers_lost: int = 0
     """Software triggers that found no camera to take them."""
     notes: tuple[str, ...] = ()

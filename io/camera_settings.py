@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  pydantic reads the annotation when the class is made
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -180,7 +180,7 @@ class SimulatedCameraSettings(CommonCameraSettings):
     )
     seed: int = Field(default=0, ge=0, description="of the parts and their defects")
     defect_rate: float = Field(default=0.1, ge=0, le=1, description="fraction of parts with a defect")
-    size: int = Field(default=512, ge=64, le=4096, description="side of the image of a button, px")
+    size: int = Field(default=512, ge=128, le=4096, description="side of the image of a button, px")
     marker: bool = Field(default=False, description="draw the part's number and truth into the image")
     wire_port: int | None = Field(
         default=None, ge=1, le=65_535, description="UDP port on 127.0.0.1 where the photo-eye announces parts"

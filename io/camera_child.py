@@ -1,0 +1,191 @@
+"""A camera's own process: it opens the device, grabs into the shared memory, and tells the agent.
+
+    python -m inspectd.io.camera_child LINK MEMORY PARENT
+
+with the file descriptors of the socket and of the frames' memory, and the process id of the parent. Two
+threads: the main thread drives the device and gives the signs of life, so that a hanging driver is noticed;
+the other takes the parent's commands, so that a software trigger exposes at once and slots come back.
+
+It never waits for the parent: what cannot be handed over is lost and counted. It ends when the connection
+ends, at SIGTERM, and with its parent, however that ends.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from inspectd.io.camera import SourceEndError
+from inspectd.io.camera_messages import (
+    BEAT_S,
+    LARGEST_MESSAGE,
+    TRIGGER,
+    Beat,
+    Failed,
+    Opened,
+    SlotFilled,
+    decode_settings,
+    encode_message,
+    slot_returned_by,
+)
+from inspectd.io.camera_settings import FolderCameraSettings, VideoCameraSettings
+from inspectd.io.errors import CameraError
+from inspectd.io.frame_ring import RingShape, RingWriter
+
+if TYPE_CHECKING:
+    from inspectd.io.camera import FrameSource, Grab
+    from inspectd.io.camera_messages import ChildMessage
+    from inspectd.io.camera_settings import CameraSettings
+
+GRAB_TIMEOUT_S = 0.1
+FAREWELL_TIMEOUT_S = 0.2
+LONGEST_ERROR = 4000
+PR_SET_PDEATHSIG = 1
+
+
+def open_source(settings: CameraSettings) -> FrameSource:
+    """Give the source of the configured kind, not yet opened. Loads that kind's libraries only."""
+    if isinstance(settings, FolderCameraSettings):
+        from inspectd.io.folder import FolderSource  # noqa: PLC0415  each child loads what it needs
+
+        return FolderSource(settings)
+    if isinstance(settings, VideoCameraSettings):
+        from inspectd.io.video import VideoSource  # noqa: PLC0415  likewise
+
+        return VideoSource(settings)
+    from inspectd.io.simulated_camera import SimulatedSource  # noqa: PLC0415  likewise
+
+    return SimulatedSource(settings)
+
+
+class CameraChild:
+    """The loop that grabs, and the thread that obeys."""
+
+    def __init__(self, source: FrameSource, ring: RingWriter, link: socket.socket) -> None:
+        self._source = source
+        self._ring = ring
+        self._link = link
+        self._stop = threading.Event()
+        self._number = -1
+        self._lost = 0
+        self._last_sent = 0.0
+
+    def stop(self) -> None:
+        """End the loop after the present grab."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Open the device and grab until told to stop. Raises `CameraError` when the device fails."""
+        notes = self._source.open()
+        threading.Thread(target=self._obey, name="commands", daemon=True).start()
+        self._send(Opened(notes=tuple(notes)))
+        finished = False
+        while not self._stop.is_set():
+            grab = None
+            if finished:
+                self._stop.wait(BEAT_S)
+            else:
+                try:
+                    grab = self._source.grab(GRAB_TIMEOUT_S, self._ring.in_hand)
+                except SourceEndError:
+                    finished = True
+            if grab is not None:
+                self._hand_over(grab)
+            if time.monotonic() - self._last_sent >= BEAT_S or finished:
+                self._send(Beat(lost=self._lost, finished=finished))
+
+    def _hand_over(self, grab: Grab) -> None:
+        self._number += 1 + grab.lost_before
+        self._lost += grab.lost_before
+        message = SlotFilled(
+            slot=self._ring.in_hand.index,
+            number=self._number,
+            exposed_at=grab.exposed_at,
+            exposure_stamped=grab.exposure_stamped,
+            height=grab.height,
+            width=grab.width,
+            problem=grab.problem,
+            label=grab.label,
+            lost=self._lost,
+        )
+        if self._ring.can_hand_over and self._send(message):
+            self._ring.hand_over()
+        else:
+            self._lost += 1
+
+    def _send(self, message: ChildMessage) -> bool:
+        """Send without waiting. False: the parent does not read, or is gone."""
+        try:
+            self._link.send(encode_message(message), socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._stop.set()
+            return False
+        self._last_sent = time.monotonic()
+        return True
+
+    def _obey(self) -> None:
+        """Take commands. Waits without a time-out: the end of the parent ends the connection too."""
+        try:
+            while data := self._link.recv(LARGEST_MESSAGE):
+                if data == TRIGGER:
+                    self._source.trigger()
+                elif (slot := slot_returned_by(data)) is not None:
+                    self._ring.take_back(slot)
+        except ConnectionError:
+            pass
+        except Exception:  # noqa: BLE001  a process that cannot obey is of no use: end it, the parent restarts it
+            traceback.print_exc()
+            os._exit(1)
+        self._stop.set()
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent's thread that started it ends."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise CameraError(
+            f"the camera's process cannot bind its life to its parent's: errno {ctypes.get_errno()}"
+        )
+    if os.getppid() != parent:  # it died before the call above
+        os._exit(1)
+
+
+def main(link_descriptor: int, memory: int, parent: int) -> int:
+    """Run one camera until it is told to stop (returns 0) or fails (returns 1)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    die_with(parent)
+    link = socket.socket(fileno=link_descriptor)
+    settings = decode_settings(link.recv(LARGEST_MESSAGE))
+    shape = RingShape(settings.slots, settings.width, settings.height)
+    ring = RingWriter(memory, shape, settings.name)
+    os.close(memory)
+    source = open_source(settings)
+    child = CameraChild(source, ring, link)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: child.stop())
+    try:
+        child.run()
+    except CameraError as error:
+        link.settimeout(FAREWELL_TIMEOUT_S)
+        try:
+            link.send(encode_message(Failed(error=str(error)[:LONGEST_ERROR])))
+        except OSError as unsent:
+            print(f"{error} (could not be told to the agent: {unsent})", file=sys.stderr)  # noqa: T201  last words
+        return 1
+    finally:
+        source.close()
+    return 0
+
+
+if __name__ == "__main__":
+    status = main(*map(int, sys.argv[1:]))
+    sys.stderr.flush()
+    os._exit(status)  # libraries have nothing to say after this, and some hang or crash while they unload
