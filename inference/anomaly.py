@@ -16,8 +16,8 @@ MEAN_FILTER = 21
 def anomaly_map(x: Tensor, y: Tensor) -> Tensor:
     """Compare the images `x` with their reconstructions `y`, both [N, 3, H, W] in [0, 1], by Eq. 7.
 
-    Returns float32 [N, H, W], never negative, never clamped. H and W are at least 11, so that the mean filter's
-    borders can be reflected.
+    Returns float32 [N, H, W], never negative, never clamped. H and W are at least 11, so that the mean
+    filter's borders can be reflected.
     """
     squared_error = (x - y).square().mean(dim=1, keepdim=True)
     # Smoothing is linear: the sum of the two smoothed maps is the smoothed sum, at half the work.
@@ -30,10 +30,10 @@ def image_score(amap: Tensor) -> Tensor:
 
 
 def msgms(x: Tensor, y: Tensor) -> Tensor:
-    """Average the gradient magnitude similarity over four scales: [N, 3, H, W] twice -> [N, 1, H, W] in (0, 1].
+    """Average the gradient magnitude similarity over four scales: [N, 3, H, W] twice -> [N, 1, H, W].
 
-    Each scale halves the last by average pooling (an odd last row or column is left out); its map is brought back
-    to H x W bilinearly.
+    Each scale halves the last by average pooling (an odd last row or column is left out); its map is brought
+    back to H x W bilinearly. Values in (0, 1], 1 where the images' gradients agree.
     """
     size = x.shape[-2:]
     x, y = x.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)
@@ -45,15 +45,15 @@ def msgms(x: Tensor, y: Tensor) -> Tensor:
 
 
 def gms(x: Tensor, y: Tensor) -> Tensor:
-    """Give the similarity of the gradient magnitudes of two grey images: [N, 1, H, W] twice -> [N, 1, H, W]."""
+    """Compare the gradient magnitudes of two grey images: [N, 1, H, W] twice -> [N, 1, H, W]."""
     gx, gy = gradient_magnitude(x), gradient_magnitude(y)
     return (2.0 * gx * gy + GMS_C) / (gx.square() + gy.square() + GMS_C)
 
 
 def gradient_magnitude(x: Tensor) -> Tensor:
-    """Prewitt's operator (differences over two pixels, means over three) on [N, 1, H, W], borders repeated."""
+    """Apply Prewitt's operator, of weight 1/3, to grey images [N, 1, H, W] with repeated borders."""
     padded = functional.pad(x, (1, 1, 1, 1), mode="replicate")
-    # Sums of slices and no convolution: cheap for one channel, and OpenVINO leaves them in float32 at bfloat16.
+    # Slices and no convolution: cheap for one channel, and OpenVINO at bfloat16 leaves them in float32.
     across = padded[..., 2:] - padded[..., :-2]
     horizontal = across[..., :-2, :] + across[..., 1:-1, :] + across[..., 2:, :]
     down = padded[..., 2:, :] - padded[..., :-2, :]

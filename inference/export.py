@@ -1,7 +1,7 @@
 """The scoring graph as one ONNX file, and back.
 
-The file keeps every parameter under its own name and says how the graph was configured, so that the module can be
-restored from it exactly: to compare runtimes, to go on from, or to run the reference on a bundle.
+The file keeps every parameter under its own name and says how the graph was configured, so that the module
+can be restored from it exactly: to compare runtimes, or to run the reference on a bundle.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import onnx
 import torch
@@ -23,7 +23,7 @@ from inspectd.inference.model import EncoderDecoder, ModelConfig
 from inspectd.inference.runtime import INPUT_NAME, OUTPUT_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
     from inspectd.inference.graph import ScoringGraph
@@ -35,7 +35,7 @@ METADATA_KEY = "inspectd.scoring_graph"
 def export_onnx(graph: ScoringGraph, path: Path, opset: int = OPSET) -> None:
     """Write `graph` to the single file `path`, for any batch size N.
 
-    Raises RuntimeError if the exporter gave another opset, or a file that does not hold each parameter by name.
+    Raises RuntimeError if the exporter gave another opset, or left out a parameter's name.
     """
     graph.eval()
     size = graph.model.config.image_size
@@ -50,7 +50,7 @@ def export_onnx(graph: ScoringGraph, path: Path, opset: int = OPSET) -> None:
             input_names=[INPUT_NAME],
             output_names=list(OUTPUT_NAMES),
             dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("N")}},
-            # The optimiser merges equal biases and transposes weights under new names; the runtimes do better.
+            # The optimiser merges equal biases and stores weights transposed under new names.
             optimize=False,
             verbose=False,
         )
@@ -63,13 +63,14 @@ def export_onnx(graph: ScoringGraph, path: Path, opset: int = OPSET) -> None:
     lost = graph.state_dict().keys() - {tensor.name for tensor in model.graph.initializer}
     if lost:
         raise RuntimeError(f"the ONNX exporter lost the names of {sorted(lost)}")
+    _strip(model)
     described = {"config": asdict(graph.model.config), "sigma": graph.sigma, "seed": graph.seed}
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described, sort_keys=True)})
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def load_graph_from_onnx(path: Path) -> ScoringGraph:
-    """Restore the module that `export_onnx` wrote to `path`, every parameter to the last bit, in evaluation mode.
+    """Restore the module that `export_onnx` wrote to `path`, to the last bit, in evaluation mode.
 
     Raises BundleError if the file is none of ours or its parameters do not fit its own description.
     """
@@ -87,17 +88,25 @@ def load_graph_from_onnx(path: Path) -> ScoringGraph:
         values = json.loads(described)
         config = TypeAdapter(ModelConfig).validate_python(values["config"])
         graph = ScoringGraph(EncoderDecoder(config), sigma=values["sigma"], seed=values["seed"])
-        state = {
-            name: torch.from_numpy(numpy_helper.to_array(tensors[name]).copy()) for name in graph.state_dict()
-        }
+        state = {name: torch.tensor(numpy_helper.to_array(tensors[name])) for name in graph.state_dict()}
         graph.load_state_dict(state)
     except (KeyError, TypeError, ValueError, ValidationError, RuntimeError) as error:
         raise BundleError(f"{path}: its parameters do not fit its description: {error}") from error
     return graph.eval()
 
 
+def _strip(model: onnx.ModelProto) -> None:
+    """Take out what the exporter notes for debugging: stack traces with paths of this machine."""
+    for entries in (model.graph.node, model.graph.value_info, model.graph.input, model.graph.output):
+        for entry in entries:
+            del entry.metadata_props[:]
+            entry.doc_string = ""
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
+
+
 @contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def _quiet_exporter() -> Generator[None]:
     """Keep the exporter's notes about itself and about packages not needed here off the terminal."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

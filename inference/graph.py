@@ -1,4 +1,4 @@
-"""The scoring graph: everything between a prepared image and its score, as one module that every runtime runs."""
+"""The scoring graph: everything between a prepared image and its score, as one module for every runtime."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class ScoringGraph(nn.Module):
     """Scores prepared images: uint8 RGB [N, S, S, 3] in, three outputs out, by name and in this order.
 
-    `anomaly_map` float32 [N, S, S] (Eq. 7, never clamped), `score` float32 [N] (its maximum) and `reconstruction`
-    uint8 [N, S, S, 3]. The same image always gives the same score: the noise of Eq. 4 is one field drawn from
-    `seed`, of standard deviation `sigma` in units of the image's range [0, 1].
+    `anomaly_map` float32 [N, S, S] (Eq. 7, never clamped), `score` float32 [N] (its maximum) and
+    `reconstruction` uint8 [N, S, S, 3]. The same image always gives the same score: the noise of Eq. 4 is one
+    field drawn from `seed`, of standard deviation `sigma` in units of the image's range [0, 1]; 0 is none.
     """
 
     noise: Tensor | None
@@ -37,6 +37,7 @@ class ScoringGraph(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the map, the score and the reconstruction of `image` [N, S, S, 3]."""
         x = image.permute(0, 3, 1, 2).to(torch.float32) / 255.0
         y = self.reconstruct(x)
         amap = anomaly_map(x, y)  # against the clean image
@@ -44,12 +45,12 @@ class ScoringGraph(nn.Module):
         return amap, image_score(amap), reconstruction
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Reconstruct the clean images `x`, float32 [N, 3, S, S] in [0, 1], from their noisy selves (Eq. 4)."""
+        """Reconstruct `x`, float32 [N, 3, S, S] in [0, 1], from its noisy self (Eq. 4)."""
         noisy = x if self.noise is None else x + self.noise  # not clamped
         return self.model((noisy - self.mean) / self.std).to(torch.float32)
 
 
 def noise_field(size: int, seed: int) -> Tensor:
-    """Draw the standard normal field float32 [1, 3, size, size] that belongs to `seed`, the same on any machine."""
+    """Draw the standard normal field, float32 [1, 3, size, size], that belongs to `seed` on any machine."""
     generator = np.random.Generator(np.random.PCG64(seed))
     return torch.from_numpy(generator.standard_normal((1, 3, size, size)).astype(np.float32))

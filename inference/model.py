@@ -5,6 +5,7 @@ Shape comments give channels x height x width for the default configuration at 2
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -23,14 +24,13 @@ CONVOLUTIONS = (2, 2, 4)
 
 
 class ConvBlock(nn.Module):
-    """One VGG19 block: 3x3 convolutions, each with ReLU, then a 2x2 max pool. [N, c, H, W] -> [N, C, H/2, W/2]."""
+    """VGG19 block: 3x3 convolutions with ReLU, then a 2x2 max pool. [N, c, H, W] -> [N, C, H/2, W/2]."""
 
     def __init__(self, channels_in: int, channels: int, count: int) -> None:
         super().__init__()
         widths = [channels_in] + [channels] * count
         self.convs = nn.ModuleList(
-            nn.Conv2d(before, after, kernel_size=3, padding=1)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(before, after, kernel_size=3, padding=1) for before, after in pairwise(widths)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class ConvBlock(nn.Module):
 
 
 class PyramidBranch(nn.Module):
-    """Joins the image, reduced to the block's scale, to the block's output and projects back to C channels."""
+    """Joins the image at the block's scale to the block's output and projects back to C channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class PyramidBranch(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention, Eq. 1, of the tokens `x` [N, L, C] to the tokens `context` [N, M, C] -> [N, L, C]."""
+    """Multi-head attention, Eq. 1, of `x` [N, L, C] to `context` [N, M, C] -> [N, L, C]."""
 
     def __init__(self, channels: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Attention(nn.Module):
         return self.out((weights @ v).transpose(1, 2).flatten(2))
 
     def _split(self, tokens: Tensor) -> Tensor:
-        return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return tokens.reshape(*tokens.shape[:-1], self.heads, -1).transpose(1, 2)
 
 
 class SpatialReductionAttention(nn.Module):
@@ -96,7 +96,7 @@ class SpatialReductionAttention(nn.Module):
 
 
 class SkipConnection(nn.Module):
-    """Skip 1 or 2: attention with spatial reduction, then a 3x3 convolution and ReLU. [N, C, H, W] -> the same."""
+    """Skip 1 or 2: attention with spatial reduction, 3x3 convolution, ReLU. [N, C, H, W] -> the same."""
 
     def __init__(self, channels: int, heads: int, reduction: int, *, residual: bool) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class UpBlock(nn.Module):
 
 
 class EncoderDecoder(nn.Module):
-    """Reconstructs an image as if it were good: [N, 3, S, S], ImageNet-normalised -> [N, 3, S, S] in (0, 1)."""
+    """Reconstructs an image as if it were good: [N, 3, S, S] -> [N, 3, S, S] in (0, 1)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -191,6 +191,7 @@ class EncoderDecoder(nn.Module):
             self.blocks.requires_grad_(requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Reconstruct `x` [N, 3, S, S], noisy and normalised by ImageNet's mean and spread."""
         maps = self.encode(x)
         return self.decode(self.embed(maps[2]), maps)
 
@@ -236,7 +237,7 @@ class EncoderDecoder(nn.Module):
                 nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.positions, std=0.02)
         for branch in cast("Iterable[PyramidBranch]", self.branches):
-            # The block's channels pass unchanged at first, so that the next block meets what it was trained on.
+            # The block's channels pass unchanged at first: the next block meets what it was trained on.
             channels = branch.conv.out_channels
             with torch.no_grad():
                 branch.project.weight[:, :channels, 0, 0] = torch.eye(channels)
@@ -249,7 +250,7 @@ def to_tokens(x: Tensor) -> Tensor:
 
 def to_map(tokens: Tensor, width: int) -> Tensor:
     """[N, HW, C] -> [N, C, H, W] for W = `width`."""
-    return tokens.transpose(1, 2).unflatten(2, (-1, width))
+    return tokens.transpose(1, 2).reshape(tokens.shape[0], tokens.shape[2], -1, width)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -11,7 +11,7 @@ SMALLEST_IMAGE = 32
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Shape of the encoder-decoder. The defaults are the paper's values, or the reading built where it is silent.
+    """Shape of the encoder-decoder; the defaults are the paper's values, or a reading where it is silent.
 
     Raises ValueError where the fields do not fit together.
     """
@@ -39,7 +39,7 @@ class ModelConfig:
     skips: Literal["attention", "plain", "none"] = "attention"
     """The ablation of the skip connections: as in the paper, plain ones throughout, or none at all."""
     skip_residual: bool = False
-    """Add the block's map to the attention's output before the 3x3 convolution. The paper shows no such path."""
+    """Add the block's map to the attention's output before the convolution; the paper shows no such path."""
     pyramid: bool = True
     """Join a reduced image to each block's output (the ablation takes it away)."""
     upsample: Literal["nearest", "bilinear"] = "nearest"
@@ -55,12 +55,13 @@ class ModelConfig:
         for step in sorted(steps):
             if self.image_size % step:
                 raise ValueError(f"image_size {self.image_size} is not a multiple of {step}")
-        divided = [("dim", self.dim, "heads", self.heads)]
-        for index in range(2):
-            divided.append((f"widths[{index}]", self.widths[index], "skip_heads", self.skip_heads[index]))
-        for name, width, divisor_name, divisor in divided:
-            if divisor < 1 or width < 1 or width % divisor:
-                raise ValueError(f"{name} {width} is not a multiple of {divisor_name} {divisor}")
+        for name, width, heads in (
+            ("dim", self.dim, self.heads),
+            ("widths[0]", self.widths[0], self.skip_heads[0]),
+            ("widths[1]", self.widths[1], self.skip_heads[1]),
+        ):
+            if heads < 1 or width < 1 or width % heads:
+                raise ValueError(f"{name} {width} is not a multiple of its {heads} heads")
         if self.widths[0] % 4:
             raise ValueError(
                 f"widths[0] {self.widths[0]} is not a multiple of 4 (the decoder ends at a quarter)"

@@ -53,7 +53,7 @@ class Runtime(Protocol):
     precision: str
 
     def infer(self, image: NDArray[np.uint8]) -> Inference:
-        """Score prepared images, RGB [N, S, S, 3]. Raises EngineError on any failure, and on NaN or infinity."""
+        """Score prepared images, RGB [N, S, S, 3]. Raises EngineError on any failure, NaN and infinity."""
         ...
 
     def close(self) -> None:
@@ -62,9 +62,9 @@ class Runtime(Protocol):
 
 
 def open_runtime(settings: RuntimeSettings, graph_file: Path, model_size: int) -> Runtime:
-    """Open the runtime that `settings` name on `graph_file`, a graph of input [N, S, S, 3] with S = `model_size`.
+    """Open the runtime that `settings` name on `graph_file`, a graph of image size `model_size`.
 
-    Raises EngineError if the runtime is not installed, the machine lacks the precision or the file does not fit.
+    Raises EngineError if the runtime is not installed, the CPU lacks the precision or the file does not fit.
     """
     if settings.name == "torch":
         try:
@@ -87,7 +87,8 @@ def check_image(image: NDArray[np.uint8], model_size: int) -> None:
         or not len(image)
     ):
         raise EngineError(
-            f"image is {image.dtype} {list(image.shape)}; the graph takes uint8 [N, {model_size}, {model_size}, 3]"
+            f"image is {image.dtype} {list(image.shape)}; "
+            f"the graph takes uint8 [N, {model_size}, {model_size}, 3]"
         )
 
 

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino as ov
-from openvino import properties
-from openvino.properties import device, hint
 
 from inspectd.inference.errors import EngineError
 from inspectd.inference.runtime import (
@@ -31,7 +29,7 @@ PRECISIONS = {"float32": ov.Type.f32, "bfloat16": ov.Type.bf16}
 class OpenVinoRuntime:
     """Runs a scoring graph file on the CPU, one image at a time, in exactly the precision asked for.
 
-    OpenVINO takes bfloat16 by itself where the CPU has it, and the same bundle would score differently on two PCs.
+    OpenVINO left alone takes bfloat16 where the CPU has it: one bundle would score differently on two PCs.
     """
 
     name = "openvino"
@@ -52,33 +50,29 @@ class OpenVinoRuntime:
     def _open(self, settings: RuntimeSettings, graph_file: Path) -> ov.InferRequest:
         wanted = PRECISIONS[settings.precision]
         core = ov.Core()
-        if wanted == ov.Type.bf16 and "BF16" not in core.get_property(DEVICE, device.capabilities):
+        if wanted == ov.Type.bf16 and "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
             raise EngineError(
                 "precision bfloat16: this CPU has no bfloat16 instructions (AVX512_BF16 or AMX); "
                 "set the runtime's precision to float32 and use a bundle with a float32 threshold"
             )
         model = core.read_model(graph_file)
-        names = [output.get_any_name() for output in model.outputs]
-        shape = ov.PartialShape([-1, self._size, self._size, 3])
-        if (
-            names != list(OUTPUT_NAMES)
-            or len(model.inputs) != 1
-            or not model.input().partial_shape.compatible(shape)
-        ):
+        names = tuple(output.get_any_name() for output in model.outputs)
+        shapes = [entry.partial_shape for entry in model.inputs]
+        if names != OUTPUT_NAMES or shapes != [ov.PartialShape([-1, self._size, self._size, 3])]:
             raise EngineError(
                 f"{graph_file}: not a scoring graph of image size {self._size}: "
-                f"input {[entry.partial_shape for entry in model.inputs]}, outputs {names}"
+                f"inputs {shapes}, outputs {list(names)}"
             )
         model.reshape({INPUT_NAME: [1, self._size, self._size, 3]})
-        options = {
-            hint.inference_precision: wanted,
-            hint.performance_mode: hint.PerformanceMode.LATENCY,
-            hint.num_requests: 1,
+        options: dict[str, object] = {
+            "INFERENCE_PRECISION_HINT": wanted,
+            "PERFORMANCE_HINT": "LATENCY",
+            "PERFORMANCE_HINT_NUM_REQUESTS": 1,
         }
         if settings.threads:
-            options[properties.inference_num_threads] = settings.threads
+            options["INFERENCE_NUM_THREADS"] = settings.threads
         compiled = core.compile_model(model, DEVICE, options)
-        given = compiled.get_property(hint.inference_precision)
+        given = compiled.get_property("INFERENCE_PRECISION_HINT")
         if given != wanted:
             raise EngineError(
                 f"openvino compiled for {given} where precision {settings.precision} was asked for"

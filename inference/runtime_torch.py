@@ -41,8 +41,7 @@ class TorchRuntime:
                 torch.inference_mode(),
                 torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"),
             ):
-                # A copy: torch warns of arrays that it may not write to.
-                amap, score, reconstruction = self._graph(torch.from_numpy(image.copy()))
+                amap, score, reconstruction = self._graph(torch.tensor(image))
         except RuntimeError as error:
             raise EngineError(f"torch failed to run the graph: {error}") from error
         result = Inference(amap.numpy(), score.numpy(), reconstruction.contiguous().numpy())
