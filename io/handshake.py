@@ -1,0 +1,253 @@
+"""The agent's side of the PLC contract as a state machine: polls and verdicts in, events and words out.
+
+Nothing here does I/O, waits, or reads a clock: it is fed with what was read and when, so that tests can feed
+it anything. Restart and epoch, gaps and steps back, trigger age, two writers, latching faults and both
+heartbeats are decided here; deadlines, frames and scores are the agent's.
+
+The level handshake is not spoken: TriggerAck, ExposureDone and Overrun stay 0, and VERDICT and ResultsValid
+tell of the last verdict of this epoch. A PLC takes its verdicts from the ring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inspectd.io.encoder import EncoderPoll, EncoderTrack
+from inspectd.io.handshake_board import VerdictBoard
+from inspectd.io.handshake_faults import FaultLatch, OwnPulse, PlcPulse
+from inspectd.io.handshake_ids import IdTracker
+from inspectd.io.plc import (
+    CONTRACT_VERSION,
+    RING_START,
+    VISION_START,
+    Control,
+    FaultCode,
+    PlcImage,
+    Status,
+    Verdict,
+    VisionImage,
+    next_id,
+    plc_words_torn,
+    vision_words_torn,
+)
+from inspectd.io.plc_events import DetailsLost, FaultCleared
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inspectd.io.plc_events import (
+        AgentState,
+        Discarded,
+        Event,
+        NoPosition,
+        Placed,
+        Position,
+        RecordedIds,
+        Result,
+    )
+    from inspectd.io.plc_settings import PlcSettings
+
+_WORD = 0xFFFF
+_BOOT_ID = VISION_START + 2
+_STATION = VISION_START + 19
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One answered read of words 0 to 51, with its start and end (s, monotonic)."""
+
+    words: Sequence[int]
+    started: float
+    ended: float
+
+
+class Handshake:
+    """One station's handshake, from the first poll to the agent's end. Not thread-safe.
+
+    `recipes`: the recipes that the agent has a model for. `boot_id`: 1..65535, new at each start. Call
+    `begin` once, then `feed` with every poll, `publish` with every verdict, and write what `words` gives;
+    after each acknowledged write call `acknowledge`.
+    """
+
+    def __init__(self, settings: PlcSettings, recipes: frozenset[int], boot_id: int) -> None:
+        self._settings = settings
+        self._recipes = recipes - {0}
+        self._boot_id = boot_id
+        self._free_running = settings.mode == "free_running"
+        self._board = VerdictBoard(free_running=self._free_running)
+        self._faults = FaultLatch()
+        self._ids = IdTracker(
+            self._board,
+            self._faults,
+            max_age_s=settings.max_trigger_age_ms / 1000.0,
+            free_running=self._free_running,
+        )
+        self._track = EncoderTrack(settings)
+        self._plc_pulse = PlcPulse()
+        self._own_pulse = OwnPulse()
+        self._plc = PlcImage()
+        self._poll_started = 0.0
+        self._own_write_stands = False
+
+    # --- what was read ---------------------------------------------------------------------------------
+
+    def begin(self, poll: Poll, block: Sequence[int], recorded: RecordedIds, now: float) -> list[Event]:
+        """Start from a good poll and words 32-131 as they stand in the PLC (contract, "Epoch").
+
+        Ring and sequence are kept only if they are this station's and of the same epoch. Every id up to the
+        present one without a verdict in the ring or in the records is UNKNOWN/40.
+        """
+        plc = PlcImage.unpack(poll.words)
+        vision = VisionImage.unpack(block)
+        self._take_poll(plc, poll)
+        self._faults.start(plc.control)
+        self._check_version(plc)
+        self._own_pulse.start_after(vision.heartbeat)
+        if vision.boot_id == self._boot_id:
+            self._boot_id = next_id(self._boot_id)
+        events: list[Event] = []
+        ours = (vision.version, vision.station) == (CONTRACT_VERSION, self._settings.station)
+        if ours and vision.plc_epoch == plc.plc_epoch != 0 and not vision_words_torn(block):
+            self._board.restore(
+                block[RING_START - VISION_START :],
+                present=vision.result_seq if self._free_running else plc.trig_id,
+                result_seq=vision.result_seq,
+                completed=Status.COMPLETED in vision.status,
+            )
+            events += [
+                DetailsLost(entry.id, plc.plc_epoch, entry.verdict, entry.reason)
+                for entry in self._board.ring
+                if entry.id != 0 and entry.id not in recorded.recent
+            ]
+        return events + self._ids.begin(plc, recorded, now)
+
+    def feed(self, poll: Poll, state: AgentState, now: float) -> list[Event]:
+        """Take one poll; a torn one is not used. `now`: when it is taken, at its end or after."""
+        if plc_words_torn(poll.words):
+            return []
+        plc = PlcImage.unpack(poll.words)
+        previous_started = self._poll_started
+        same_epoch = plc.plc_epoch == self._ids.epoch
+        events: list[Event] = []
+        self._take_poll(plc, poll)
+        if self._faults.clear_on_edge(plc.control):
+            # Writing begins anew: another writer's id may stand there until our next write.
+            self._own_write_stands = False
+            events.append(FaultCleared())
+        if not same_epoch:
+            # A restarted PLC may show any old content of our words until our next write.
+            self._own_write_stands = False
+        self._check_version(plc)
+        self._check_writers(poll.words)
+        accepts = self._accepts_parts(state)
+        return events + self._ids.follow(plc, poll.started, previous_started, now, accepts=accepts)
+
+    def _take_poll(self, plc: PlcImage, poll: Poll) -> None:
+        self._plc = plc
+        self._poll_started = poll.started
+        self._plc_pulse.see(plc.heartbeat, poll.ended)
+        if self._free_running:
+            self._track.add(EncoderPoll(poll.started, poll.ended, plc.encoder_now, plc.plc_epoch, plc.recipe))
+
+    def _check_version(self, plc: PlcImage) -> None:
+        if plc.version != CONTRACT_VERSION and plc.plc_epoch != 0:
+            self._faults.latch(FaultCode.BAD_VERSION)
+
+    def _check_writers(self, words: Sequence[int]) -> None:
+        ours = (self._boot_id, self._settings.station)
+        if self._own_write_stands and (words[_BOOT_ID], words[_STATION]) != ours:
+            self._faults.latch(FaultCode.TWO_WRITERS)
+
+    def _accepts_parts(self, state: AgentState) -> bool:
+        enabled = Control.TRIGGER_ENABLE in self._plc.control
+        return enabled and self._online(state) and self._plc.recipe in self._recipes
+
+    def _online(self, state: AgentState) -> bool:
+        return (
+            state.online
+            and self._plc.plc_epoch != 0
+            and self._plc.version == CONTRACT_VERSION
+            and Control.SET_OFFLINE not in self._plc.control
+            and FaultCode.TWO_WRITERS not in self._faults
+        )
+
+    # --- what is written -------------------------------------------------------------------------------
+
+    def publish(self, result: Result, now: float) -> Placed | Discarded:
+        """Put a verdict on the board, or say why it changes nothing."""
+        return self._board.place(result, self._ids.epoch, now)
+
+    @property
+    def may_write(self) -> bool:
+        """False once another writer was seen, until ClearFault: a second writer only does harm."""
+        return FaultCode.TWO_WRITERS not in self._faults
+
+    def words(self, state: AgentState, now: float) -> list[int]:
+        """Words 32 to 131 to write at `now` (s, monotonic), if `may_write`."""
+        fault = self._fault(state, now)
+        last = self._board.last
+        vision = VisionImage(
+            heartbeat=self._own_pulse.value(now, beating=state.beating),
+            status=self._status(state, fault, now),
+            boot_id=self._boot_id,
+            fault=fault,
+            acq_id=self._ids.trig_id,
+            result_seq=self._board.result_seq,
+            result_trig_id=last.trig_id,
+            verdict=last.verdict,
+            reason=last.reason,
+            score_relative=last.score_relative,
+            score=last.score,
+            latency_ms=last.latency_ms,
+            missed=state.missed & _WORD,
+            late=state.late & _WORD,
+            plc_epoch=self._ids.epoch,
+            recipe_in_force=state.recipe_in_force & _WORD,
+            station=self._settings.station,
+        )
+        return vision.pack() + self._board.ring.pack()
+
+    def _fault(self, state: AgentState, now: float) -> FaultCode:
+        """Latched faults before the agent's own, and both before the loss of the PLC."""
+        if self._faults.first is FaultCode.NONE and state.fault is not FaultCode.NONE:
+            return state.fault
+        return self.link_fault(now)
+
+    def _status(self, state: AgentState, fault: FaultCode, now: float) -> Status:
+        online = self._online(state)
+        ready = online and state.trigger_ready and Control.TRIGGER_ENABLE in self._plc.control
+        bits = (
+            (Status.ONLINE, online),
+            (Status.TRIGGER_READY, ready),
+            (Status.BUSY, state.busy),
+            (Status.RESULTS_VALID, self._board.last.verdict != Verdict.NONE),
+            (Status.COMPLETED, self._board.completed),
+            (Status.MISSED_ACQ, self._ids.missed_acq),
+            (Status.FAULT, fault is not FaultCode.NONE),
+            (Status.PLC_HEARTBEAT_LOST, self._plc_pulse.lost(now)),
+            (Status.STOP_LINE_REQUEST, state.stop_line),
+            (Status.DEGRADED, state.degraded),
+            (Status.SHADOW, state.shadow),
+        )
+        return Status(sum(int(bit) for bit, is_set in bits if is_set))
+
+    def acknowledge(self) -> list[int]:
+        """The last `words` were written and acknowledged: give the part ids that are at the PLC now."""
+        self._own_write_stands = True
+        return self._board.written()
+
+    # --- what the agent may ask ------------------------------------------------------------------------
+
+    def link_fault(self, now: float) -> FaultCode:
+        """Fault of the link alone: the one that latched first, else PLC_LOST, else NONE.
+
+        While the PLC is starting (epoch 0) its silence is no fault.
+        """
+        if self._faults.first is FaultCode.NONE and self._ids.epoch != 0 and self._plc_pulse.lost(now):
+            return FaultCode.PLC_LOST
+        return self._faults.first
+
+    def position_at(self, stamp: float, now: float) -> Position | NoPosition:
+        """Free-running: position of the belt at `stamp`; the only method that any thread may call."""
+        return self._track.position_at(stamp, now)

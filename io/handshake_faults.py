@@ -1,0 +1,79 @@
+"""Heartbeats and latched faults of the PLC link."""
+
+from __future__ import annotations
+
+from inspectd.io.plc import Control, FaultCode, next_id
+
+PLC_SILENCE_S = 0.5  # contract: PlcHeartbeatLost after 500 ms
+_OWN_BEAT_S = 0.05  # contract: at least every 100 ms; half of it leaves a cycle of 50 ms its place
+
+
+class FaultLatch:
+    """Faults that stand until ClearFault rises; the one that came first is shown."""
+
+    def __init__(self) -> None:
+        self._latched: list[FaultCode] = []
+        self._clear_was_set = False
+
+    def start(self, control: Control) -> None:
+        """Take the present ClearFault bit as it is: a bit that stands at the start is no rising edge."""
+        self._clear_was_set = Control.CLEAR_FAULT in control
+
+    def clear_on_edge(self, control: Control) -> bool:
+        """Drop all faults on a rising edge of ClearFault and say whether there was one."""
+        is_set = Control.CLEAR_FAULT in control
+        risen = is_set and not self._clear_was_set
+        self._clear_was_set = is_set
+        if risen:
+            self._latched.clear()
+        return risen
+
+    def latch(self, fault: FaultCode) -> None:
+        """Latch `fault`; again is the same as once."""
+        if fault not in self._latched:
+            self._latched.append(fault)
+
+    def __contains__(self, fault: FaultCode) -> bool:
+        return fault in self._latched
+
+    @property
+    def first(self) -> FaultCode:
+        """The fault that latched first, NONE if there is none."""
+        return self._latched[0] if self._latched else FaultCode.NONE
+
+
+class PlcPulse:
+    """Watches the PLC's HEARTBEAT: lost when it has not changed for 500 ms, whatever the reason."""
+
+    def __init__(self) -> None:
+        self._value: int | None = None
+        self._changed_at = float("-inf")
+
+    def see(self, value: int, at: float) -> None:
+        """Take the value of a good poll that ended `at` (s, monotonic)."""
+        if value != self._value:
+            self._value = value
+            self._changed_at = at
+
+    def lost(self, now: float) -> bool:
+        """Whether the last change is more than 500 ms ago."""
+        return now - self._changed_at > PLC_SILENCE_S
+
+
+class OwnPulse:
+    """The agent's HEARTBEAT: counts while the inspection loop beats, skips 0, stands still otherwise."""
+
+    def __init__(self) -> None:
+        self._value = 1
+        self._counted_at = float("-inf")
+
+    def start_after(self, value: int) -> None:
+        """Count on from what stands in the PLC, so that the first write shows a change."""
+        self._value = next_id(value)
+
+    def value(self, now: float, *, beating: bool) -> int:
+        """Heartbeat to write at `now` (s, monotonic)."""
+        if beating and now - self._counted_at >= _OWN_BEAT_S:
+            self._value = next_id(self._value)
+            self._counted_at = now
+        return self._value

@@ -1,0 +1,109 @@
+"""Modbus TCP as the link's transport: the agent is the client, the PLC the server.
+
+Settings as measured with pymodbus 3.16: the synchronous client on the link's one thread, a short time-out, no
+retries, every error caught here, and the connection closed on each, so that a late answer to one request can
+never be taken for the answer to the next.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+from pymodbus.client import ModbusTcpClient
+
+from inspectd.io.errors import PlcError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pymodbus.pdu import ModbusPDU
+
+    from inspectd.io.plc_settings import PlcSettings
+
+# The library logs each error that it raises, too, once per attempt: the link reports an outage once.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+
+
+class ModbusTransport:
+    """Holding registers of one PLC over one TCP connection. For one thread; every method raises PlcError.
+
+    A call takes at most the configured time-out to connect, and at most twice that for an answer that comes
+    in drops. After an error the connection is closed: `connect` again.
+    """
+
+    def __init__(self, settings: PlcSettings) -> None:
+        self._settings = settings
+        self._where = f"Modbus TCP {settings.host}:{settings.port}, device {settings.device_id}"
+        self._client: ModbusTcpClient | None = None
+
+    def connect(self) -> None:
+        """Open a new connection, without Nagle's delay."""
+        self.close()
+        client = ModbusTcpClient(
+            self._settings.host,
+            port=self._settings.port,
+            timeout=self._settings.timeout_ms / 1000.0,
+            retries=0,
+        )
+        try:
+            if not client.connect() or client.socket is None:
+                raise PlcError(
+                    f"{self._where}: no connection within {self._settings.timeout_ms:g} ms; "
+                    "check the PLC's address, its Modbus server and the cable"
+                )
+            client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            client.close()
+            raise PlcError(f"{self._where}: no connection: {error}") from error
+        self._client = client
+
+    def read(self, start: int, count: int) -> list[int]:
+        """Read `count` words from word `start` of the image (FC 3)."""
+        address = self._settings.base_address + start
+        answer = self._ask(
+            f"reading {count} registers from {address}",
+            lambda client: client.read_holding_registers(
+                address, count=count, device_id=self._settings.device_id
+            ),
+        )
+        if len(answer.registers) != count:
+            self.close()
+            raise PlcError(f"{self._where}: {len(answer.registers)} registers answered, {count} were asked")
+        return list(answer.registers)
+
+    def write(self, start: int, words: Sequence[int]) -> None:
+        """Write `words` (each 0..65535) from word `start` of the image in one request (FC 16)."""
+        address = self._settings.base_address + start
+        answer = self._ask(
+            f"writing {len(words)} registers from {address}",
+            lambda client: client.write_registers(address, list(words), device_id=self._settings.device_id),
+        )
+        if (answer.address, answer.count) != (address, len(words)):
+            self.close()
+            raise PlcError(
+                f"{self._where}: the answer acknowledges {answer.count} registers from {answer.address}, "
+                f"{len(words)} from {address} were written"
+            )
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _ask(self, doing: str, request: Callable[[ModbusTcpClient], ModbusPDU]) -> ModbusPDU:
+        if self._client is None:
+            raise PlcError(f"{self._where}: {doing}: not connected")
+        try:
+            answer = request(self._client)
+        except Exception as error:  # the library raises bare errors of many kinds for what comes by wire
+            self.close()
+            raise PlcError(f"{self._where}: {doing}: {type(error).__name__}: {error}") from error
+        if answer.isError():
+            self.close()
+            raise PlcError(
+                f"{self._where}: {doing}: the PLC refused it: {answer}; check base address and register count"
+            )
+        return answer

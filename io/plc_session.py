@@ -1,0 +1,240 @@
+"""One cycle of the PLC link: read, decide, write, and build the connection up again when it fails.
+
+No thread and no waiting in here but what the transport takes: `PlcLink` calls it on time.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from inspectd.io.errors import PlcError
+from inspectd.io.handshake import Handshake, Poll
+from inspectd.io.handshake_start import LISTEN_S, StartWatch
+from inspectd.io.plc import (
+    LAST_ID,
+    READ_COUNT,
+    READ_START,
+    VISION_START,
+    WRITE_COUNT,
+    WRITE_START,
+    FaultCode,
+    PlcImage,
+    plc_words_torn,
+)
+from inspectd.io.plc_events import AgentState, Discarded, LinkDown, LinkUp, NoPosition, StartRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inspectd.io.plc_events import Event, Position, Result
+    from inspectd.io.plc_host_guard import HostGuard
+    from inspectd.io.plc_settings import PlcSettings
+    from inspectd.io.plc_transport import PlcTransport
+
+log = structlog.get_logger(__name__)
+
+_FIRST_BACKOFF_S = 0.05
+_LONGEST_BACKOFF_S = 0.5  # contract: reconnect with a back-off of at most 0.5 s
+
+
+@dataclass(slots=True)
+class LinkStatistics:
+    """Counters since the start; `last_cycle_at` in s (monotonic), `round_trip_s` of the last read."""
+
+    cycles: int = 0
+    late_cycles: int = 0
+    wake_ups: int = 0
+    torn_reads: int = 0
+    writes: int = 0
+    connects: int = 0
+    errors: int = 0
+    discarded: int = 0
+    host_errors: int = 0
+    last_cycle_at: float = 0.0
+    round_trip_s: float = 0.0
+
+
+class PlcSession:
+    """Connection, start and handshake of one station. For the link's thread, unless a docstring says any."""
+
+    def __init__(
+        self,
+        settings: PlcSettings,
+        transport: PlcTransport,
+        host: HostGuard,
+        recipes: frozenset[int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._host = host
+        self._clock = clock
+        self._handshake = Handshake(settings, recipes, boot_id=1 + secrets.randbelow(LAST_ID))
+        self._start_watch = StartWatch()
+        self._state = AgentState()
+        # Emptied every cycle, while the link is down too: it never holds more than one cycle's verdicts.
+        self._results: deque[Result] = deque()
+        self._connected = False
+        self._up = False
+        self._down_reported = False
+        self._retry_at = float("-inf")
+        self._backoff_s = _FIRST_BACKOFF_S
+        self.begun = False
+        self.refusal = ""
+        self.statistics = LinkStatistics()
+
+    # --- for any thread --------------------------------------------------------------------------------
+
+    def queue(self, result: Result) -> None:
+        """Hand in a verdict for the next write; any thread."""
+        self._results.append(result)
+
+    @property
+    def up(self) -> bool:
+        """Whether the last poll was good and the station has begun; any thread."""
+        return self._up and self.begun
+
+    def fault(self) -> FaultCode:
+        """Fault of the link alone; any thread."""
+        if self._host.failed:
+            return FaultCode.INTERNAL_ERROR
+        if self.refusal:
+            return FaultCode.TWO_WRITERS
+        return self._handshake.link_fault(self._clock()) if self.begun else FaultCode.PLC_LOST
+
+    def position_at(self, stamp: float) -> Position | NoPosition:
+        """Position of the belt at `stamp` (s, monotonic); any thread."""
+        return self._handshake.position_at(stamp, self._clock())
+
+    # --- for the link's thread -------------------------------------------------------------------------
+
+    def cycle(self) -> None:
+        """One regular cycle: agent's state, read, events, write. PLC errors are taken care of."""
+        now = self._clock()
+        self.statistics.cycles += 1
+        self.statistics.last_cycle_at = now
+        self._state = self._host.on_cycle(now)
+        self._place_results()
+        if self.refusal or (not self._connected and now < self._retry_at):
+            return
+        try:
+            self._connect()
+            poll = self._read()
+            if plc_words_torn(poll.words):
+                self.statistics.torn_reads += 1
+            elif self.begun:
+                self._report_up()
+                self._host.on_events(self._handshake.feed(poll, self._state, self._clock()))
+            else:
+                self._listen(poll)
+            self._write()
+        except PlcError as error:
+            self.drop(str(error))
+
+    def wake_up(self) -> None:
+        """Write at once what was published; nothing is read."""
+        self.statistics.wake_ups += 1
+        self._place_results()
+        try:
+            self._write()
+        except PlcError as error:
+            self.drop(str(error))
+
+    def farewell(self) -> None:
+        """Write once that the agent is not Online any more, if it can be written, and close."""
+        self._state = replace(self._state, online=False, trigger_ready=False)
+        self._place_results()
+        try:
+            self._write()
+        except PlcError as error:
+            log.warning("plc_farewell_failed", error=str(error))
+        self._transport.close()
+        self._connected = self._up = False
+
+    def drop(self, why: str) -> None:
+        """Close the connection and come back after a back-off that grows to at most 0.5 s."""
+        self._transport.close()
+        self.statistics.errors += 1
+        self._connected = self._up = False
+        self._start_watch = StartWatch()
+        self._retry_at = self._clock() + self._backoff_s
+        self._backoff_s = min(2.0 * self._backoff_s, _LONGEST_BACKOFF_S)
+        if not self._down_reported:
+            self._down_reported = True
+            log.warning("plc_link_down", error=why)
+            self._host.on_events([LinkDown(why)])
+
+    def _connect(self) -> None:
+        if not self._connected:
+            self._transport.connect()
+            self._connected = True
+            self.statistics.connects += 1
+
+    def _read(self) -> Poll:
+        started = self._clock()
+        words = self._transport.read(READ_START, READ_COUNT)
+        ended = self._clock()
+        self.statistics.round_trip_s = ended - started
+        return Poll(words, started, ended)
+
+    def _report_up(self) -> None:
+        if not self._up:
+            self._up = True
+            self._down_reported = False
+            self._backoff_s = _FIRST_BACKOFF_S
+            log.info("plc_link_up")
+            self._host.on_events([LinkUp()])
+
+    def _listen(self, poll: Poll) -> None:
+        """Before the first write: make sure that nobody else writes here, then begin."""
+        quiet = self._start_watch.see(poll.words[VISION_START], self._clock())
+        if self._start_watch.contested:
+            self._refuse()
+        elif quiet:
+            block = self._transport.read(WRITE_START, WRITE_COUNT)
+            epoch = PlcImage.unpack(poll.words).plc_epoch
+            recorded = self._host.recorded(epoch)
+            # Reading the records took time: the ids are taken from a fresh poll, or in the next cycle.
+            poll = self._read()
+            if plc_words_torn(poll.words) or PlcImage.unpack(poll.words).plc_epoch != epoch:
+                return
+            self.begun = True
+            self._report_up()
+            self._host.on_events(self._handshake.begin(poll, block, recorded, self._clock()))
+
+    def _refuse(self) -> None:
+        self.refusal = (
+            f"another agent is writing station {self._settings.station}'s words in the PLC at "
+            f"{self._settings.host}:{self._settings.port}: its heartbeat changed within "
+            f"{LISTEN_S * 1000:.0f} ms; stop it, or give this one a base address of its own"
+        )
+        self._transport.close()
+        self._connected = False
+        log.error("plc_start_refused", error=self.refusal)
+        self._host.on_events([StartRefused(self.refusal)])
+
+    def _place_results(self) -> None:
+        events: list[Event] = []
+        while self._results:
+            result = self._results.popleft()
+            if self.begun:
+                events.append(self._handshake.publish(result, self._clock()))
+            else:
+                events.append(Discarded(result.part_id, "the link to the PLC has not begun yet"))
+        self.statistics.discarded += sum(isinstance(event, Discarded) for event in events)
+        self._host.on_events(events)
+
+    def _write(self) -> None:
+        if not (self.begun and self._connected and self._handshake.may_write):
+            return
+        # Verdicts that came while the poll was read go with this write.
+        self._place_results()
+        self._transport.write(WRITE_START, self._handshake.words(self._state, self._clock()))
+        self.statistics.writes += 1
+        self._host.on_written(self._handshake.acknowledge(), self._clock())
