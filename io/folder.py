@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 _TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
-_PNG_BEGIN, _PNG_END = b"\x89PNG", b"IEND"
-_JPEG_BEGIN, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 
 class FolderSource:
@@ -108,24 +106,13 @@ def decode_into(slot: Slot, path: Path) -> tuple[int, int]:
         raise CameraError(f"image {path} cannot be read: {error.strerror}") from error
     if not data:
         raise CameraError(f"image {path} is empty")
-    if _is_cut_off(data):
-        raise CameraError(f"image {path} is cut off: its end is missing")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise CameraError(f"image {path} cannot be decoded: {error.err}") from error
     if image is None:  # pyright: ignore[reportUnnecessaryComparison]  the stubs do not say that it can be
-        raise CameraError(f"image {path} cannot be decoded: not an image, or damaged")
+        raise CameraError(f"image {path} cannot be decoded: not an image, damaged or cut off")
     return _write_rgb(slot, image, path)
-
-
-def _is_cut_off(data: bytes) -> bool:
-    """Tell whether a PNG or JPEG lacks its end. OpenCV fills such images up with grey and says nothing."""
-    if data.startswith(_PNG_BEGIN):
-        return data.rfind(_PNG_END) < 0
-    if data.startswith(_JPEG_BEGIN):  # inside the last scan the end's two bytes cannot occur
-        return data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN)
-    return False
 
 
 def _write_rgb(slot: Slot, image: MatLike, path: Path) -> tuple[int, int]:

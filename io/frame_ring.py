@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from inspectd.io.errors import CameraError
 
 if TYPE_CHECKING:
@@ -129,11 +130,10 @@ class RingReader:
 
         Raises `CameraError` for a slot or size that the memory does not have.
         """
-        if not (
-            0 <= slot <= self._shape.slots and 0 <= height * width <= self._shape.height * self._shape.width
-        ):
+        fits = min(height, width) >= 0 and height * width <= self._shape.height * self._shape.width
+        if not (fits and 0 <= slot <= self._shape.slots):
             raise CameraError(
-                f"the camera's process spoke of slot {slot} with {width} x {height} px, which it lacks"
+                f"the camera's process spoke of slot {slot} with {width} x {height} px, which does not exist"
             )
         start = slot * self._shape.slot_bytes
         flat = np.frombuffer(self._view, dtype=np.uint8, offset=start, count=height * width * CHANNELS)
