@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from inspectd.io.encoder import EncoderPoll, EncoderTrack
 from inspectd.io.handshake_board import VerdictBoard
-from inspectd.io.handshake_faults import FaultLatch, OwnPulse, PlcPulse
+from inspectd.io.handshake_faults import FaultLatch, OwnPulse, PlcPulse, WriterWatch
 from inspectd.io.handshake_ids import IdTracker
 from inspectd.io.plc import (
     CONTRACT_VERSION,
@@ -88,7 +88,7 @@ class Handshake:
         self._own_pulse = OwnPulse()
         self._plc = PlcImage()
         self._poll_started = 0.0
-        self._own_write_stands = False
+        self._writers = WriterWatch(boot_id, settings.station)
 
     # --- what was read ---------------------------------------------------------------------------------
 
@@ -106,6 +106,7 @@ class Handshake:
         self._own_pulse.start_after(vision.heartbeat)
         if vision.boot_id == self._boot_id:
             self._boot_id = next_id(self._boot_id)
+            self._writers = WriterWatch(self._boot_id, self._settings.station)
         events: list[Event] = []
         ours = (vision.version, vision.station) == (CONTRACT_VERSION, self._settings.station)
         if ours and vision.plc_epoch == plc.plc_epoch != 0 and not vision_words_torn(block):
@@ -128,18 +129,16 @@ class Handshake:
             return []
         plc = PlcImage.unpack(poll.words)
         previous_started = self._poll_started
-        same_epoch = plc.plc_epoch == self._ids.epoch
         events: list[Event] = []
         self._take_poll(plc, poll)
-        if self._faults.clear_on_edge(plc.control):
-            # Writing begins anew: another writer's id may stand there until our next write.
-            self._own_write_stands = False
+        cleared = self._faults.clear_on_edge(plc.control)
+        if cleared:
             events.append(FaultCleared())
-        if not same_epoch:
-            # A restarted PLC may show any old content of our words until our next write.
-            self._own_write_stands = False
+        if cleared or plc.plc_epoch != self._ids.epoch:
+            self._writers.start_over()
         self._check_version(plc)
-        self._check_writers(poll.words)
+        if self._writers.another(poll.words[_BOOT_ID], poll.words[_STATION]):
+            self._faults.latch(FaultCode.TWO_WRITERS)
         accepts = self._accepts_parts(state)
         return events + self._ids.follow(plc, poll.started, previous_started, now, accepts=accepts)
 
@@ -153,11 +152,6 @@ class Handshake:
     def _check_version(self, plc: PlcImage) -> None:
         if plc.version != CONTRACT_VERSION and plc.plc_epoch != 0:
             self._faults.latch(FaultCode.BAD_VERSION)
-
-    def _check_writers(self, words: Sequence[int]) -> None:
-        ours = (self._boot_id, self._settings.station)
-        if self._own_write_stands and (words[_BOOT_ID], words[_STATION]) != ours:
-            self._faults.latch(FaultCode.TWO_WRITERS)
 
     def _accepts_parts(self, state: AgentState) -> bool:
         enabled = Control.TRIGGER_ENABLE in self._plc.control
@@ -234,7 +228,7 @@ class Handshake:
 
     def acknowledge(self) -> list[int]:
         """The last `words` were written and acknowledged: give the part ids that are at the PLC now."""
-        self._own_write_stands = True
+        self._writers.acknowledge()
         return self._board.written()
 
     # --- what the agent may ask ------------------------------------------------------------------------
@@ -248,6 +242,11 @@ class Handshake:
             return FaultCode.PLC_LOST
         return self._faults.first
 
+    def plc_now(self) -> tuple[int, int]:
+        """PLC_EPOCH and RECIPE of the last good poll; any thread may call it."""
+        plc = self._plc
+        return plc.plc_epoch, plc.recipe
+
     def position_at(self, stamp: float, now: float) -> Position | NoPosition:
-        """Free-running: position of the belt at `stamp`; the only method that any thread may call."""
+        """Free-running: position of the belt at `stamp`; any thread may call it."""
         return self._track.position_at(stamp, now)

@@ -1,4 +1,4 @@
-"""Heartbeats and latched faults of the PLC link."""
+"""What the handshake watches beside the ids: heartbeats, other writers, and faults that latch."""
 
 from __future__ import annotations
 
@@ -77,3 +77,38 @@ class OwnPulse:
             self._value = next_id(self._value)
             self._counted_at = now
         return self._value
+
+
+class WriterWatch:
+    """Watches BOOT_ID and STATION in the PLC: once one of our writes was acknowledged, they must be ours.
+
+    A PLC may acknowledge a write before its reads show it, or show it in two halves. So what stood there
+    before our first write is not held against anyone until our own words were read back once.
+    """
+
+    def __init__(self, boot_id: int, station: int) -> None:
+        self._own = (boot_id, station)
+        self._before = self._own
+        self._acknowledged = False
+        self._read_back = False
+
+    def start_over(self) -> None:
+        """Expect anything until our next write: the PLC restarted, or ClearFault lets writing begin anew."""
+        self._acknowledged = False
+        self._read_back = False
+
+    def acknowledge(self) -> None:
+        """A write of ours was acknowledged."""
+        self._acknowledged = True
+
+    def another(self, boot_id: int, station: int) -> bool:
+        """Take what a good poll shows; True if somebody else wrote it."""
+        found = (boot_id, station)
+        if not self._acknowledged:
+            self._before = found
+            return False
+        self._read_back = self._read_back or found == self._own
+        return any(
+            word != own and (self._read_back or word != before)
+            for word, own, before in zip(found, self._own, self._before, strict=True)
+        )

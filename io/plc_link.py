@@ -96,6 +96,10 @@ class PlcLink:
         """Free-running mode: position of the belt at `stamp` (s, monotonic), or why there is none."""
         return self._session.position_at(stamp)
 
+    def plc_now(self) -> tuple[int, int]:
+        """PLC_EPOCH and RECIPE of the last good poll, 0 and 0 before the first."""
+        return self._session.plc_now()
+
     @property
     def statistics(self) -> LinkStatistics:
         """Counters as they stand now."""

@@ -112,6 +112,10 @@ class PlcSession:
         """Position of the belt at `stamp` (s, monotonic); any thread."""
         return self._handshake.position_at(stamp, self._clock())
 
+    def plc_now(self) -> tuple[int, int]:
+        """PLC_EPOCH and RECIPE of the last good poll, 0 and 0 before the first; any thread."""
+        return self._handshake.plc_now()
+
     # --- for the link's thread -------------------------------------------------------------------------
 
     def cycle(self) -> None:
