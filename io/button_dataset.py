@@ -33,10 +33,11 @@ def write_dataset(
     size: int = 512,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write `good` parts for training and `test_good` + `test_defective` others for the test, size x size RGB.
+    """Write `good` parts for training and `test_good` + `test_defective` others for the test.
 
-    Parts are numbered through (good for training first), so none is in both. `progress` is called with
-    (parts written, parts in all). `truth.csv` is written last: without it the data set is not complete.
+    Pictures are RGB, size x size px. Parts are numbered through, good ones for training first, so that none
+    is in both. `progress` is called with (parts written, parts in all). `truth.csv` is written last: without
+    it the data set is not complete.
     Raises DeviceError if `folder` holds anything already or cannot be written.
     """
     plan = [("train", 0.0)] * good + [("test", 0.0)] * test_good + [("test", 1.0)] * test_defective

@@ -1,4 +1,4 @@
-"""The simulated product: a round, four-hole button lying on a conveyor belt, as a surface that light falls on.
+"""The simulated product: a round button with four holes on a conveyor belt, as a surface that light falls on.
 
 A button is a height field with a rim and bevelled holes, a coverage (1 on the button, 0 on the belt and in
 the holes) and an albedo with texture. Everything that all parts share is computed once per frame size and
@@ -24,14 +24,14 @@ F32: TypeAlias = NDArray[np.float32]
 DIAMETER = 0.76  # of the frame's shorter side
 HOLE_COUNT = 4
 HOLE_RADIUS = 0.115  # of the button's radius, as is all below
-HOLE_DISTANCE = 0.27
+HOLE_DISTANCE = 0.38  # of a hole's centre from the button's
 HOLE_BEVEL = 1.30  # outer radius of the bevel, in hole radii
 RIM_INNER = 0.72
 RIM_TOP = 0.83
 RIM_OUTER = 0.90
 
-MOTTLE = 0.019  # standard deviation of the albedo's mottled part
-LATHE = 0.012  # and of the fine rings that turning leaves
+MOTTLE = 0.017  # standard deviation of the albedo's mottled part
+LATHE = 0.010  # and of the fine rings that turning leaves
 TEXTURE_SPREAD = math.hypot(MOTTLE, LATHE)
 
 _PRODUCT_SEED = 20_250_607  # the product's own texture: the same for every line and part
@@ -46,10 +46,15 @@ class Pose:
     radius: float
     angle: float
 
+    @property
+    def unit(self) -> float:
+        """One px of a frame 512 px high, in px of this one: what soft edges and line widths are given in."""
+        return self.radius / 195
+
     def hole(self, index: int) -> tuple[float, float]:
         """Centre x, y in px of hole 0 to 3."""
         turn = self.angle + (index + 0.5) * 2 * math.pi / HOLE_COUNT
-        distance = HOLE_DISTANCE * math.sqrt(2) * self.radius
+        distance = HOLE_DISTANCE * self.radius
         return self.x + distance * math.cos(turn), self.y + distance * math.sin(turn)
 
 
@@ -57,7 +62,7 @@ class Pose:
 class Surface:
     """A rectangle of button: height in px, coverage 0 to 1, albedo about 1, each float32 [h, w].
 
-    `tint` multiplies the three colour channels apart, float32 [3, h, w]; None: neutral.
+    `tint` is what each colour is multiplied with, float32 [3, h, w]; None: nothing.
     """
 
     height: F32
@@ -120,20 +125,21 @@ def _shape(radius: float) -> tuple[F32, F32]:
     """Height in px and coverage of an upright button."""
     side = 2 * math.ceil(radius * 1.08) + 1
     centre = side // 2
+    upright = Pose(centre, centre, radius, 0.0)
+    soft = 1.8 * upright.unit
     distance = distances(centre, centre, side, side)
     height = body_height(distance, radius)
-    cover = 1.0 - smoothstep(radius - 1.2, radius + 1.2, distance)
-    upright = Pose(centre, centre, radius, 0.0)
+    cover = 1.0 - smoothstep(radius - soft, radius + soft, distance)
     hole_radius = HOLE_RADIUS * radius
     for index in range(HOLE_COUNT):
         from_hole = distances(*upright.hole(index), side, side)
         height -= (1.0 - smoothstep(hole_radius, hole_radius * HOLE_BEVEL, from_hole)) * hole_radius * 0.30
-        cover *= smoothstep(hole_radius - 1.2, hole_radius + 1.2, from_hole)
+        cover *= smoothstep(hole_radius - soft, hole_radius + soft, from_hole)
     return height.astype(np.float32), cover.astype(np.float32)
 
 
 def _lathe(generator: np.random.Generator, radius: float) -> F32:
-    """Rings around the centre that differ a little from one bearing to the next, as a lathe's tool leaves them."""
+    """Rings as a lathe's tool leaves them, a little different from one bearing to the next."""
     side = 2 * math.ceil(radius * 1.08) + 1
     polar = _noise(generator, (512, math.ceil(radius * 1.2)), [(0.7, 1.0)])
     polar = cast("F32", cv2.GaussianBlur(np.vstack([polar] * 3), (1, 0), sigmaX=0.01, sigmaY=24.0))[512:1024]
@@ -149,7 +155,7 @@ def _lathe(generator: np.random.Generator, radius: float) -> F32:
 
 @lru_cache(maxsize=4)
 def fields(height: int, width: int) -> Fields:
-    """What all parts of a height x width frame share, computed at the first call (about 0.3 s at 512x512)."""
+    """What all parts of a height x width frame share; the first call takes about 0.2 s at 512x512."""
     generator = np.random.Generator(np.random.PCG64(_PRODUCT_SEED))
     side = min(height, width)
     scale = side / 512
@@ -159,7 +165,7 @@ def fields(height: int, width: int) -> Fields:
     weave = (
         weave * np.sin(np.arange(tile[0], dtype=np.float32) * np.float32(2 * math.pi / (9 * scale)))[:, None]
     )
-    belt = 1.0 + 0.03 * _noise(generator, tile, [(0.9 * scale, 1.0), (14 * scale, 0.7)]) + 0.03 * weave
+    belt = 1.0 + 0.02 * _noise(generator, tile, [(0.9 * scale, 1.0), (14 * scale, 0.7)]) + 0.02 * weave
     across = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     body, cover = _shape(radius)
@@ -168,7 +174,7 @@ def fields(height: int, width: int) -> Fields:
         body=body,
         cover=cover,
         lathe=_lathe(generator, radius),
-        mottle=MOTTLE * _noise(generator, tile, [(0.9 * scale, 1.0), (2.5 * scale, 0.9), (8 * scale, 0.7)]),
+        mottle=MOTTLE * _noise(generator, tile, [(0.9 * scale, 1.0), (2.5 * scale, 0.8), (8 * scale, 0.8)]),
         belt=belt.astype(np.float32),
         noise=_noise(generator, tile, [(0.0, 1.0)]),
         across=across,

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inspectd.io.button_canvas import Site
 from inspectd.io.button_defects import DEFECTS, draw_size
 from inspectd.io.button_scene import Scene, draw_look
 from inspectd.io.marker import draw_marker
@@ -28,11 +29,12 @@ DEFECT_KINDS = ("scratch", "chip", "blocked_hole", "missing_hole", "stain", "dis
 VISIBLE = 4.0  # grey levels: a pixel that a defect changes by less, in every colour, is not in its mask
 
 _LOOK, _TRUTH, _DEFECT = 0, 1, 2  # random streams of a part
+_EDGE = 2  # px: at the border of a canvas the slope is not that of the whole button
 
 
 @dataclass(frozen=True, slots=True)
 class PartTruth:
-    """What a part is: `kind` of its defect (None: good) and its longest extent / button diameter (good: 0)."""
+    """What a part is: the `kind` of its defect (None: good) and its `size`, extent / diameter (good: 0)."""
 
     part: int
     kind: str | None
@@ -77,7 +79,7 @@ def render_into(
     scene = Scene(draw_look(_generator(seed, part, _LOOK), height, width), height, width)
     mask = np.zeros((height, width), np.bool_)
     if truth.kind is not None:
-        _add_defect(scene, mask, truth, _generator(seed, part, _DEFECT))
+        _add_defect(scene, mask, truth.kind, truth.size, _generator(seed, part, _DEFECT))
     _expose(scene.planes, scene.noise(), out)
     if marker:
         draw_marker(out, part, defective=truth.kind is not None)
@@ -103,22 +105,18 @@ def _checked(out: U8) -> tuple[int, int]:
     return out.shape[0], out.shape[1]
 
 
-def _add_defect(scene: Scene, mask: Mask, truth: PartTruth, generator: np.random.Generator) -> None:
-    """Draw the part's defect into the scene and mark in `mask` what it visibly changed."""
-    assert truth.kind is not None
-    top, left = scene.window[0].start, scene.window[1].start
-    patch = DEFECTS[truth.kind](scene.surface, (left, top), scene.look.pose, truth.size, generator)
-    x, y = patch.corner
-    height, width = patch.surface.height.shape
-    lit = scene.lit(patch.surface, (slice(y - top, y - top + height), slice(x - left, x - left + width)))
-    edge = 2  # px: the slope at the patch's own border is not that of the whole button
-    inner = (slice(edge, height - edge), slice(edge, width - edge))
-    here = (slice(y + edge, y + height - edge), slice(x + edge, x + width - edge))
+def _add_defect(scene: Scene, mask: Mask, kind: str, size: float, generator: np.random.Generator) -> None:
+    """Draw a defect into the scene and mark in `mask` what it visibly changed."""
+    canvas = DEFECTS[kind](Site(scene.surface, scene.corner, scene.look.pose), size, generator)
+    x, y = canvas.corner
+    height, width = canvas.surface.height.shape
+    here = (slice(y + _EDGE, y + height - _EDGE), slice(x + _EDGE, x + width - _EDGE))
     good = scene.planes[(slice(None), *here)]
-    change = np.abs(lit[(slice(None), *inner)] - good).max(axis=0)
-    scene.planes[(slice(None), *here)] = lit[(slice(None), *inner)]
-    visible = (change > VISIBLE).astype(np.uint8)
-    mask[here] = cv2.morphologyEx(visible, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)).astype(np.bool_)
+    lit = scene.lit(canvas.surface, canvas.corner, np.empty((3, height, width), np.float32))
+    lit = lit[:, _EDGE:-_EDGE, _EDGE:-_EDGE]
+    visible = np.abs(lit - good).max(axis=0) > VISIBLE
+    good[:] = lit
+    mask[here] = cv2.morphologyEx(visible.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
 
 
 def _expose(planes: F32, noise: F32, out: U8) -> None:

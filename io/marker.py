@@ -1,4 +1,4 @@
-"""A marker that a simulated camera prints along the top edge of its frames: which part it shows, and the truth.
+"""A marker that a simulated camera prints along the top edge of its frames: which part, and the truth on it.
 
 Two rows of 32 black or white blocks, row by row and highest bit first: 7 fixed bits, 40 bits of part number,
 1 bit truth (1: defective) and a CRC-16 (CCITT, start 0xFFFF) over those 41 bits. The CRC's Hamming distance
