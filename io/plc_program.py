@@ -93,7 +93,8 @@ class PlcProgram:
         self.trig_id = 0 if settings.first_trig_id == 1 else step_back(settings.first_trig_id, 1)
         self._trigger = PlcImage()
         self._waiting: deque[Crossing] = deque()
-        self._register: deque[Cell] = deque()
+        self.register: deque[Cell] = deque()
+        """Parts between photo-eye and gate, oldest first (PLC-triggered mode)."""
         self._copies: deque[SlotCopy] = deque(maxlen=_COPIES_KEPT)
         self._recipes: deque[tuple[int, int]] = deque(maxlen=_COPIES_KEPT)
         self._ring = _Ring()
@@ -209,7 +210,7 @@ class PlcProgram:
             issued_at=now,
         )
         self._ring.cells[self.trig_id % RING_SLOTS] = cell
-        self._register.append(cell)
+        self.register.append(cell)
         self._trigger = PlcImage(
             recipe=cell.recipe,
             encoder=self._count(cell.position),
@@ -250,10 +251,10 @@ class PlcProgram:
     def _take_from_register(self, at_eye: int) -> Cell | None:
         """Take the part out of the register that was at the photo-eye when the belt stood at `at_eye`."""
         window = self._settings.gate_window
-        while self._register and self._register[0].position < at_eye - window:
-            self._register.popleft()  # it never came to the gate: taken off the belt by hand
-        if self._register and self._register[0].position <= at_eye + window:
-            return self._register.popleft()
+        while self.register and self.register[0].position < at_eye - window:
+            self.register.popleft()  # it never came to the gate: taken off the belt by hand
+        if self.register and self.register[0].position <= at_eye + window:
+            return self.register.popleft()
         return None
 
     def _find_by_place(self, moved: int, at_eye: int) -> tuple[Cell | None, list[SlotCopy]]:

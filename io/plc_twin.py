@@ -60,7 +60,8 @@ class PlcTwin:
         # Each start takes an epoch that no earlier one is likely to have had, whoever simulated it.
         self._epochs = epochs or random.SystemRandom()
         self._last_epoch = 0
-        self._program: PlcProgram | None = None
+        self.program: PlcProgram | None = None
+        """The PLC program while it is scanned; None while the PLC is off or starting."""
         self._start_at: float | None = None
         self._cells: dict[int, Cell] = {}
         self._eye_at: dict[int, float] = {}
@@ -69,22 +70,22 @@ class PlcTwin:
     @property
     def powered(self) -> bool:
         """False between `power_off` and `power_on`; while the PLC starts it is powered."""
-        return self._program is not None or self._start_at is not None
+        return self.program is not None or self._start_at is not None
 
     @property
     def running(self) -> bool:
         """True while the PLC program is scanned."""
-        return self._program is not None
+        return self.program is not None
 
     @property
     def epoch(self) -> int:
         """The PLC's present epoch; 0 while it is off or starting."""
-        return self._program.epoch if self._program is not None else 0
+        return self.program.epoch if self.program is not None else 0
 
     @property
     def trig_id(self) -> int:
         """Last id issued; 0 while the PLC is off or starting."""
-        return self._program.trig_id if self._program is not None else 0
+        return self.program.trig_id if self.program is not None else 0
 
     @property
     def finished(self) -> bool:
@@ -100,7 +101,7 @@ class PlcTwin:
 
         Words 32 to 131 are kept if the PLC's memory is `retentive` (default: as the settings say).
         """
-        self._program = None
+        self.program = None
         self._start_at = None
         if self.conveyor.running and not belt_runs:
             self.conveyor.running = False
@@ -131,23 +132,23 @@ class PlcTwin:
         if self._start_at is not None and now >= self._start_at:
             self._start()
         eye, gate = self.conveyor.take_eye(), self.conveyor.take_gate()
-        if self._program is None:
+        if self.program is None:
             done = [
                 self._record(GateDecision(crossing, None, EMPTY_SLOT, PLC_OFF), None) for crossing in gate
             ]
         else:
             travel = self.conveyor.travel
-            issued, decisions = self._program.scan(now, travel, eye, gate, self.memory.vision())
+            issued, decisions = self.program.scan(now, travel, eye, gate, self.memory.vision())
             self._cells.update({cell.part: cell for cell in issued})
-            self.memory.show(self._program.image(now, travel))
-            done = [self._record(decision, self._program) for decision in decisions]
+            self.memory.show(self.program.image(now, travel))
+            done = [self._record(decision, self.program) for decision in decisions]
             self._release_belt()
         self.records.extend(done)
         return done
 
     def heartbeat_age(self, now: float) -> float:
         """Time since the PLC saw the agent's HEARTBEAT change, s; infinite if never."""
-        return math.inf if self._program is None else self._program.heartbeat_age(now)
+        return math.inf if self.program is None else self.program.heartbeat_age(now)
 
     def vision(self) -> VisionImage:
         """Words 32 to 51 as the agent wrote them."""
@@ -159,7 +160,7 @@ class PlcTwin:
         while epoch == self._last_epoch:
             epoch = self._epochs.randint(1, _LAST_EPOCH)
         self._last_epoch = epoch
-        self._program = PlcProgram(self.settings, self.panel, epoch, self.conveyor.travel)
+        self.program = PlcProgram(self.settings, self.panel, epoch, self.conveyor.travel)
         self.memory.show([0] * PLC_WORDS)
 
     def _release_belt(self) -> None:
