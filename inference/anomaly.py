@@ -36,24 +36,25 @@ def msgms(x: Tensor, y: Tensor) -> Tensor:
     back to H x W bilinearly. Values in (0, 1], 1 where the images' gradients agree.
     """
     size = x.shape[-2:]
-    x, y = x.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)
-    total = gms(x, y)
+    grey = torch.cat((x.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)), dim=1)
+    total = gms(grey)
     for _ in range(SCALES - 1):
-        x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
-        total = total + functional.interpolate(gms(x, y), size=size, mode="bilinear", align_corners=False)
+        grey = functional.avg_pool2d(grey, 2)
+        total = total + functional.interpolate(gms(grey), size=size, mode="bilinear", align_corners=False)
     return total / SCALES
 
 
-def gms(x: Tensor, y: Tensor) -> Tensor:
-    """Compare the gradient magnitudes of two grey images: [N, 1, H, W] twice -> [N, 1, H, W]."""
-    gx, gy = gradient_magnitude(x), gradient_magnitude(y)
+def gms(pair: Tensor) -> Tensor:
+    """Compare the gradient magnitudes of two grey images, `pair` [N, 2, H, W] -> [N, 1, H, W]."""
+    gradients = gradient_magnitude(pair)
+    gx, gy = gradients[:, :1], gradients[:, 1:]
     return (2.0 * gx * gy + GMS_C) / (gx.square() + gy.square() + GMS_C)
 
 
 def gradient_magnitude(x: Tensor) -> Tensor:
-    """Apply Prewitt's operator, of weight 1/3, to grey images [N, 1, H, W] with repeated borders."""
+    """Apply Prewitt's operator, of weight 1/3, to each channel of [N, C, H, W] with repeated borders."""
     padded = functional.pad(x, (1, 1, 1, 1), mode="replicate")
-    # Slices and no convolution: cheap for one channel, and OpenVINO at bfloat16 leaves them in float32.
+    # Slices and no convolution: cheap for few channels, and OpenVINO at bfloat16 leaves them in float32.
     across = padded[..., 2:] - padded[..., :-2]
     horizontal = across[..., :-2, :] + across[..., 1:-1, :] + across[..., 2:, :]
     down = padded[..., 2:, :] - padded[..., :-2, :]

@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING
 
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
+from onnxscript import ir, optimizer
 from pydantic import TypeAdapter, ValidationError
 
 from inspectd.inference.errors import BundleError
+from inspectd.inference.graph import ScoringGraph
 from inspectd.inference.model import EncoderDecoder, ModelConfig
 from inspectd.inference.runtime import INPUT_NAME, OUTPUT_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-    from inspectd.inference.graph import ScoringGraph
 
 OPSET = 18
 METADATA_KEY = "inspectd.scoring_graph"
@@ -50,12 +51,13 @@ def export_onnx(graph: ScoringGraph, path: Path, opset: int = OPSET) -> None:
             input_names=[INPUT_NAME],
             output_names=list(OUTPUT_NAMES),
             dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("N")}},
-            # The optimiser merges equal biases and stores weights transposed under new names.
+            # The exporter's optimiser merges equal biases and stores weights transposed, under new names.
             optimize=False,
             verbose=False,
         )
     if program is None:
         raise RuntimeError("the ONNX exporter gave no program")
+    _fold_constants(program.model, set(graph.state_dict()))
     model = program.model_proto
     given = {entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}}
     if given != {opset}:
@@ -63,6 +65,7 @@ def export_onnx(graph: ScoringGraph, path: Path, opset: int = OPSET) -> None:
     lost = graph.state_dict().keys() - {tensor.name for tensor in model.graph.initializer}
     if lost:
         raise RuntimeError(f"the ONNX exporter lost the names of {sorted(lost)}")
+    onnx.checker.check_model(model)  # a parameter named like an operator would make two things of one name
     _strip(model)
     described = {"config": asdict(graph.model.config), "sigma": graph.sigma, "seed": graph.seed}
     onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(described, sort_keys=True)})
@@ -74,11 +77,9 @@ def load_graph_from_onnx(path: Path) -> ScoringGraph:
 
     Raises BundleError if the file is none of ours or its parameters do not fit its own description.
     """
-    from inspectd.inference.graph import ScoringGraph  # noqa: PLC0415
-
     try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf's own errors differ between its versions
+        model = onnx.load(path, load_external_data=False)
+    except (OSError, DecodeError) as error:
         raise BundleError(f"{path}: not readable as ONNX: {error}") from error
     described = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if described is None:
@@ -93,6 +94,17 @@ def load_graph_from_onnx(path: Path) -> ScoringGraph:
     except (KeyError, TypeError, ValueError, ValidationError, RuntimeError) as error:
         raise BundleError(f"{path}: its parameters do not fit its description: {error}") from error
     return graph.eval()
+
+
+def _fold_constants(model: ir.Model, parameters: set[str]) -> None:
+    """Compute axes, sizes and other constants now, as TensorRT asks, but nothing from a parameter."""
+
+    def should_fold(node: ir.Node) -> bool | None:
+        reads_parameter = any(value is not None and value.name in parameters for value in node.inputs)
+        return False if reads_parameter else None  # None: as the optimiser judges
+
+    optimizer.fold_constants(model, onnx_shape_inference=True, should_fold=should_fold)
+    optimizer.remove_unused_nodes(model)
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -22,8 +22,8 @@ class ScoringGraph(nn.Module):
     """
 
     noise: Tensor | None
-    mean: Tensor
-    std: Tensor
+    imagenet_mean: Tensor
+    imagenet_std: Tensor
 
     def __init__(self, model: EncoderDecoder, sigma: float, seed: int) -> None:
         super().__init__()
@@ -33,21 +33,22 @@ class ScoringGraph(nn.Module):
         self.sigma = sigma
         self.seed = seed
         self.register_buffer("noise", noise_field(model.config.image_size, seed) * sigma if sigma else None)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+        self.register_buffer("imagenet_mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("imagenet_std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the map, the score and the reconstruction of `image` [N, S, S, 3]."""
-        x = image.permute(0, 3, 1, 2).to(torch.float32) / 255.0
+        # Cast first and back last: TensorRT moves no uint8.
+        x = image.to(torch.float32).permute(0, 3, 1, 2) / 255.0
         y = self.reconstruct(x)
         amap = anomaly_map(x, y)  # against the clean image
-        reconstruction = torch.round(y * 255.0).to(torch.uint8).permute(0, 2, 3, 1)
+        reconstruction = torch.round(y * 255.0).permute(0, 2, 3, 1).to(torch.uint8)
         return amap, image_score(amap), reconstruction
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Reconstruct `x`, float32 [N, 3, S, S] in [0, 1], from its noisy self (Eq. 4)."""
         noisy = x if self.noise is None else x + self.noise  # not clamped
-        return self.model((noisy - self.mean) / self.std).to(torch.float32)
+        return self.model((noisy - self.imagenet_mean) / self.imagenet_std).to(torch.float32)
 
 
 def noise_field(size: int, seed: int) -> Tensor:

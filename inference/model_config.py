@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict
 
 VGG19_WIDTHS = (64, 128, 256)
 SMALLEST_IMAGE = 32
@@ -15,6 +17,8 @@ class ModelConfig:
 
     Raises ValueError where the fields do not fit together.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # where it is read from a manifest
 
     image_size: int = 224
     """S, px; the input is [N, 3, S, S]; divisible by 8 x token_size and by 2 x and 4 x the reductions."""
