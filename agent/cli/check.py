@@ -1,0 +1,98 @@
+"""`inspectd check`: everything wrong with a station's file, at once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from inspectd.agent.checks import Problem, find_problems
+from inspectd.agent.cli.output import print_json, say
+from inspectd.agent.config import StationSettings, resolve_paths
+from inspectd.agent.errors import ConfigError
+from inspectd.agent.yaml_file import line_of, read_yaml, validate
+from inspectd.inference.bundle import load_bundle
+from inspectd.inference.errors import BundleError
+from inspectd.inference.runtime import RuntimeSettings
+from inspectd.io.camera_process import check_camera
+from inspectd.io.camera_settings import FolderCameraSettings, VideoCameraSettings
+from inspectd.io.errors import DeviceError
+from inspectd.io.modbus import ModbusTransport
+from inspectd.io.plc import READ_COUNT, READ_START
+
+
+def check_config(config: Path, *, hardware: bool, as_json: bool) -> None:
+    """Print every problem as file:line: key: text. Exit status 1 if there is any that is not a warning."""
+    errors: list[str] = []
+    warnings: list[str] = []
+    try:
+        document = read_yaml(config)
+        settings = resolve_paths(validate(StationSettings, document, config), config.resolve().parent)
+        for problem in [*find_problems(settings), *_find_on_disk(settings)]:
+            key = ".".join(map(str, problem.key))
+            text = f"{config}:{line_of(document, problem.key)}: {key}: {problem.text}"
+            (warnings if problem.warning else errors).append(text)
+        if hardware:
+            errors += _find_in_hardware(settings)
+    except ConfigError as error:
+        errors += error.problems
+    if as_json:
+        print_json({"config": str(config), "ok": not errors, "errors": errors, "warnings": warnings})
+    else:
+        for text in warnings:
+            say(f"warning: {text}")
+        for text in errors:
+            say(f"error: {text}")
+        if not errors:
+            say(f"{config}: ok")
+    if errors:
+        raise SystemExit(1)
+
+
+def _find_on_disk(settings: StationSettings) -> list[Problem]:
+    """Look at the files that the configuration names."""
+    problems: list[Problem] = []
+    for number, entry in enumerate(settings.classes):
+        error = _bundle_error(entry.bundle, settings.engine)
+        if error:
+            problems.append(Problem(("classes", number, "bundle"), error))
+    camera = settings.camera
+    if isinstance(camera, FolderCameraSettings) and not camera.path.is_dir():
+        problems.append(
+            Problem(("cameras", 0, "path"), f"{camera.path}: no such folder; name one with images")
+        )
+    is_video = isinstance(camera, VideoCameraSettings)
+    if is_video and not (camera.is_device or camera.is_stream or Path(camera.source).is_file()):
+        problems.append(Problem(("cameras", 0, "source"), f"{camera.source}: no such video file; name one"))
+    folder = settings.record.folder
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        text = f"{folder} cannot be written by this user; change its owner or name another folder"
+        problems.append(Problem(("record", "folder"), text))
+    return problems
+
+
+def _bundle_error(folder: Path, engine: RuntimeSettings) -> str:
+    """Say why a bundle cannot be used by an engine; empty if it can."""
+    try:
+        load_bundle(folder).limits(engine.name, engine.precision)
+    except BundleError as error:
+        return str(error)
+    return ""
+
+
+def _find_in_hardware(settings: StationSettings) -> list[str]:
+    """Open the camera and read the PLC's words once."""
+    errors: list[str] = []
+    try:
+        check_camera(settings.camera)
+    except DeviceError as error:
+        errors.append(f"cameras.0: {error}")
+    transport = ModbusTransport(settings.plc)
+    try:
+        transport.connect()
+        transport.read(READ_START, READ_COUNT)
+    except DeviceError as error:
+        errors.append(f"plc: {error}")
+    finally:
+        transport.close()
+    return errors

@@ -1,0 +1,141 @@
+"""The command `inspectd`: one subcommand a file, each imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inspectd.agent.cli.output import fail
+
+app = typer.Typer(
+    name="inspectd",
+    help="Inspects every part that passes a camera and tells the PLC to accept or reject it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+calibrate_app = typer.Typer(help="What a technician does for a product class.", no_args_is_help=True)
+app.add_typer(calibrate_app, name="calibrate")
+
+ConfigArgument = Annotated[Path, typer.Argument(help="The station's YAML file.")]
+BundleArgument = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+LogOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
+
+
+@app.command()
+def run(config: ConfigArgument, log_level: LogOption = "info") -> None:
+    """Inspect: run the station until SIGTERM or Ctrl-C."""
+    from inspectd.agent.cli.run import run_station
+
+    run_station(config, log_level)
+
+
+@app.command()
+def check(
+    config: ConfigArgument,
+    hardware: Annotated[bool, typer.Option(help="Also open the camera and reach the PLC.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a station's file and say everything wrong with it at once."""
+    from inspectd.agent.cli.check import check_config
+
+    check_config(config, hardware=hardware, as_json=as_json)
+
+
+@app.command()
+def demo(
+    parts: Annotated[int, typer.Option(min=1, help="Parts to inspect.")] = 60,
+    forever: Annotated[bool, typer.Option(help="Go on until Ctrl-C.")] = False,
+    rate: Annotated[float, typer.Option(min=0.2, max=5.0, help="Parts per second.")] = 2.0,
+    defect_rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of defective parts.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other parts.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the whole job: a simulated line of buttons, the agent, and a Modbus PLC with a reject gate."""
+    from inspectd.agent.cli.demo import DemoOptions, run_demo
+
+    run_demo(DemoOptions(None if forever else parts, rate, defect_rate, seed), as_json=as_json)
+
+
+@app.command()
+def bench(
+    bundle: BundleArgument,
+    frames: Annotated[int, typer.Option(min=20, help="Frames for each runtime.")] = 200,
+    as_json: JsonOption = False,
+) -> None:
+    """Time a bundle on every runtime installed, and the agent around it."""
+    from inspectd.agent.cli.bench import run_bench
+
+    run_bench(bundle, frames, as_json=as_json)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Folder to fill; must be empty or not exist.")],
+    good: Annotated[int, typer.Option(min=1, help="Good parts to train on.")] = 300,
+    test_good: Annotated[int, typer.Option(min=0, help="Good parts to test with.")] = 100,
+    test_defective: Annotated[int, typer.Option(min=0, help="Defective parts to test with.")] = 100,
+    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of the images, px.")] = 512,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other parts.")] = 1,
+) -> None:
+    """Write images of simulated buttons with defect masks, in the MVTec AD folder layout."""
+    from inspectd.agent.cli.simulate import write_images
+
+    write_images(folder, good=good, test_good=test_good, test_defective=test_defective, size=size, seed=seed)
+
+
+@calibrate_app.command()
+def train(  # noqa: PLR0913, PLR0917  one for each option
+    data: Annotated[Path, typer.Argument(help="Folder of good images, or one in the MVTec AD layout.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
+    profile: Annotated[str, typer.Option(help="How long and how large to train.")] = "quick",
+    name: Annotated[str, typer.Option(help="Name of the product class; default: the data folder's.")] = "",
+    size: Annotated[int | None, typer.Option(help="Side of the model's input, px.")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Noise rate of the class.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split, the noise and the weights.")] = 0,
+    vgg19: Annotated[
+        str, typer.Option(help="Pre-trained weights: auto, none or a safetensors file.")
+    ] = "auto",
+    replace: Annotated[bool, typer.Option(help="Replace a bundle that is there already.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on good parts alone and write a bundle. Run again after an interruption, it goes on."""
+    from inspectd.agent.cli.calibrate import TrainOptions, run_training
+
+    options = TrainOptions(data, out, profile, name, size, sigma, seed, vgg19, replace)
+    run_training(options, as_json=as_json)
+
+
+@calibrate_app.command()
+def evaluate(
+    bundle: BundleArgument,
+    data: Annotated[Path, typer.Argument(help="Test images and masks in the MVTec AD layout.")],
+    runtime: Annotated[str, typer.Option(help="openvino or torch.")] = "openvino",
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how well a bundle tells good parts from defective ones."""
+    from inspectd.agent.cli.calibrate import run_evaluation
+
+    run_evaluation(bundle, data, runtime, precision, as_json=as_json)
+
+
+def main() -> None:
+    """Run the command; an expected error becomes one message and a non-zero exit status."""
+    from inspectd.agent.errors import AgentError
+    from inspectd.inference.errors import InferenceError
+    from inspectd.io.errors import DeviceError
+
+    try:
+        app(prog_name="inspectd")
+    except (AgentError, InferenceError, DeviceError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

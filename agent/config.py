@@ -1,0 +1,110 @@
+"""The configuration of a station: one YAML file, read strictly.
+
+Each package owns the settings of its part; this file composes them and resolves paths against the folder
+of the configuration file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from inspectd.agent.yaml_file import read_yaml, validate
+from inspectd.inference.runtime import RuntimeSettings
+from inspectd.io.camera_settings import (
+    CameraSettings,
+    FolderCameraSettings,
+    VideoCameraSettings,
+)
+from inspectd.io.plc_settings import PlcSettings
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class LineSettings(_Settings):
+    """The times of the line. Every part of the law that says "on time" is set here."""
+
+    min_part_interval_ms: float = Field(gt=0, le=600_000, description="shortest time between two parts, ms")
+    deadline_ms: float = Field(
+        gt=0, le=60_000, description="a verdict is due so long after its trigger was seen, ms"
+    )
+    step_limit_ms: float = Field(
+        gt=0, le=60_000, description="longest step of the inspection loop before the heartbeat ends, ms"
+    )
+    trigger_to_exposure_ms: float = Field(
+        ge=0, le=10_000, description="longest time from the trigger to the exposure, ms"
+    )
+    frame_transfer_ms: float = Field(
+        default=5, ge=0, le=10_000, description="longest time from the exposure to the frame's arrival, ms"
+    )
+    eye_to_gate_ms: float = Field(
+        gt=0, le=600_000, description="shortest time of a part from the photo-eye to the reject gate, ms"
+    )
+    stop_after: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="parts in a row not accepted before the line is asked to stop",
+    )
+    shadow: bool = Field(default=False, description="judge and record, but accept nothing")
+
+
+class ClassSettings(_Settings):
+    """One product class."""
+
+    recipe: int = Field(ge=1, le=65_535, description="RECIPE word by which the PLC names the class")
+    bundle: Path = Field(strict=False, description="folder of its bundle")
+
+
+class RecordSettings(_Settings):
+    """Where the verdicts are written down."""
+
+    folder: Path = Field(strict=False, description="folder of the record")
+    max_mb: int = Field(default=20, ge=1, le=10_000, description="size at which a file is rotated, MB")
+    keep: int = Field(default=20, ge=1, le=1000, description="rotated files to keep")
+
+
+class StationSettings(_Settings):
+    """Everything about one station."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64, description="name of the station")
+    line: LineSettings
+    plc: PlcSettings
+    cameras: Annotated[
+        list[CameraSettings], Field(min_length=1, max_length=1, description="the station's camera")
+    ]
+    classes: Annotated[list[ClassSettings], Field(min_length=1, description="the product classes")]
+    engine: RuntimeSettings = Field(default_factory=RuntimeSettings)
+    record: RecordSettings
+
+    @property
+    def camera(self) -> CameraSettings:
+        """The station's one camera."""
+        return self.cameras[0]
+
+
+def load_config(path: Path) -> StationSettings:
+    """Read and validate a station's file. Raises ConfigError with every problem found.
+
+    Relative paths in the file are taken from the file's own folder.
+    """
+    document = read_yaml(path)
+    return resolve_paths(validate(StationSettings, document, path), path.resolve().parent)
+
+
+def resolve_paths(settings: StationSettings, folder: Path) -> StationSettings:
+    """Make every path of the settings absolute."""
+    classes = [
+        entry.model_copy(update={"bundle": folder / entry.bundle.expanduser()}) for entry in settings.classes
+    ]
+    record = settings.record.model_copy(update={"folder": folder / settings.record.folder.expanduser()})
+    camera: Any = settings.camera
+    if isinstance(camera, FolderCameraSettings):
+        camera = camera.model_copy(update={"path": folder / camera.path.expanduser()})
+    elif isinstance(camera, VideoCameraSettings) and not camera.is_device and not camera.is_stream:
+        camera = camera.model_copy(update={"source": str(folder / Path(camera.source).expanduser())})
+    return settings.model_copy(update={"classes": classes, "record": record, "cameras": [camera]})

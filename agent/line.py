@@ -1,0 +1,210 @@
+"""The line loop: trigger, frame, score, verdict, publish. One part after another, on one thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from inspectd.agent.ledger import Ledger, OpenPart
+from inspectd.agent.outcomes import Observation, Outcomes
+from inspectd.agent.pairing import Candidate, Pairing
+from inspectd.agent.scorer import Scorer
+from inspectd.agent.supervision import ENGINE_BUDGET, MISMATCH_BUDGET, Budget, Faults, Pulse
+from inspectd.agent.verdict import Evidence, ViewEvidence, decide
+from inspectd.inference.errors import InferenceError
+from inspectd.io.camera import Camera, Frame
+from inspectd.io.plc import FaultCode, Reason
+from inspectd.io.plc_events import NoPosition, Position
+
+log = structlog.get_logger(__name__)
+
+ENGINE_FAILURES = Budget(FaultCode.INFERENCE_FAILING, ENGINE_BUDGET)
+MISMATCHES = Budget(FaultCode.FRAME_MISMATCH, MISMATCH_BUDGET)
+IDLE_WAIT_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LineTimes:
+    """Limits of the line loop in seconds.
+
+    `step` bounds each step of the loop; a frame waits for its trigger for `claim` after its exposure.
+    """
+
+    step: float
+    claim: float
+
+
+class Line:
+    """Takes parts and frames from its inbox and gives each part its verdict."""
+
+    def __init__(  # noqa: PLR0913  one argument for each thing the loop works with
+        self,
+        *,
+        times: LineTimes,
+        camera: Camera,
+        scorers: Mapping[int, Scorer],
+        pairing: Pairing,
+        ledger: Ledger,
+        outcomes: Outcomes,
+        faults: Faults,
+        pulse: Pulse,
+        shadow: bool,
+        any_fault: Callable[[], bool],
+        position_at: Callable[[float], Position | NoPosition] | None,
+    ) -> None:
+        self._times = times
+        self._camera = camera
+        self._scorers = scorers
+        self._pairing = pairing
+        self._ledger = ledger
+        self._outcomes = outcomes
+        self._faults = faults
+        self._pulse = pulse
+        self._shadow = shadow
+        self._any_fault = any_fault
+        self._position_at = position_at
+        self._inbox: deque[OpenPart | Frame] = deque()
+        self._news = threading.Condition()
+        self._stopping = False
+        self._void_before = 0.0
+        self._observed: dict[int, Observation] = {}
+        self.errors = 0
+
+    def put(self, item: OpenPart | Frame) -> None:
+        """Hand in a part or a frame; never waits. Any thread.
+
+        The inbox needs no bound of its own: the ledger bounds the parts and the camera's slots the frames.
+        """
+        with self._news:
+            self._inbox.append(item)
+            self._news.notify()
+
+    def void(self, exposed_before: float) -> None:
+        """Never judge a part or a frame from before the given moment, monotonic. Any thread."""
+        with self._news:
+            self._void_before = max(self._void_before, exposed_before)
+            self._news.notify()
+
+    def stop(self) -> None:
+        """End `run` after the step at hand."""
+        with self._news:
+            self._stopping = True
+            self._news.notify()
+
+    def run(self) -> None:
+        """Inspect until stopped."""
+        while not self._stopping:
+            self._pulse.idle()
+            self._wait()
+            self._pulse.step("inspection", self._times.step)
+            try:
+                self._turn()
+            except Exception:
+                # The parts concerned stay open and become UNKNOWN/21 at their deadline.
+                self.errors += 1
+                self._faults.count(ENGINE_FAILURES, failed=True)
+                log.exception("inspection_turn_failed", errors=self.errors)
+        self._pairing.close()
+
+    def _turn(self) -> None:
+        self._take_inbox()
+        for candidate in self._pairing.open_candidates():
+            part = candidate.part
+            if len(candidate.frames) == 1 and part.part_id not in self._observed:
+                self._observed[part.part_id] = self._observe(part, candidate.frames[0])
+        now = time.monotonic()
+        for candidate in self._pairing.take_closed(now):
+            self._give_verdict(candidate, now)
+        self._pairing.release_older(now - self._times.claim)
+
+    def _wait(self) -> None:
+        closes_at = self._pairing.next_close()
+        wait_s = IDLE_WAIT_S if closes_at is None else min(IDLE_WAIT_S, closes_at - time.monotonic())
+        with self._news:
+            if not self._inbox and not self._stopping and wait_s > 0:
+                self._news.wait(wait_s)
+
+    def _take_inbox(self) -> None:
+        with self._news:
+            items, self._inbox = self._inbox, deque()
+            void_before = self._void_before
+        self._pairing.release_older(void_before)
+        for item in items:
+            if isinstance(item, OpenPart):
+                self._pairing.open(item)
+            elif item.exposed_at < void_before:
+                item.release()
+            else:
+                self._pairing.offer(item)
+
+    def _observe(self, part: OpenPart, frame: Frame) -> Observation:
+        """Score a part's frame, whatever comes of it, and give the frame's memory back."""
+        scorer = self._scorers[part.in_force.recipe]
+        observation = Observation.of(frame, scorer)
+        try:
+            if not observation.unfit:
+                self._pulse.step("inference", self._times.step)
+                observation.add(scorer.judge(frame.pixels))
+                self._faults.count(ENGINE_FAILURES, failed=False)
+        except InferenceError as error:
+            observation.failure = str(error)
+            log.error("inference_failed", part=part.part_id, error=str(error))
+            self._faults.count(ENGINE_FAILURES, failed=True)
+        finally:
+            frame.release()
+        return observation
+
+    def _give_verdict(self, candidate: Candidate, now: float) -> None:
+        part = candidate.part
+        seen = self._observed.pop(part.part_id, None)
+        if not self._ledger.is_open(part.part_id):
+            return
+        position = self._position_at(part.window_start) if self._position_at else None
+        finding = decide(self._evidence(candidate, seen, position, now))
+        self._faults.count(MISMATCHES, failed=finding.reason is Reason.FRAME_MISMATCH)
+        if self._ledger.settle(part.part_id, now) is not None:
+            encoder = position.encoder if isinstance(position, Position) else None
+            self._outcomes.conclude(part, finding, now, seen, encoder)
+
+    def _evidence(
+        self,
+        candidate: Candidate,
+        seen: Observation | None,
+        position: Position | NoPosition | None,
+        now: float,
+    ) -> Evidence:
+        part = candidate.part
+        recipe = part.in_force.recipe
+        view = ViewEvidence(
+            camera=self._camera.name,
+            frames=len(candidate.frames),
+            camera_alive=self._camera.status().alive,
+            exposure_stamped=seen is not None and seen.exposure_stamped,
+            unfit=seen.unfit if seen else (),
+            score=seen.score if seen else float("nan"),
+            limits=self._scorers[recipe].limits,
+            judged_by=seen.judged_by(recipe) if seen else None,
+            failure=seen.failure if seen else "",
+        )
+        return Evidence(
+            in_force=part.in_force,
+            views_wanted=1,
+            views=(view,),
+            fault=self._any_fault(),
+            shadow=self._shadow,
+            now=now,
+            deadline=part.deadline,
+            position_trusted=position is None or _fits(part, position),
+        )
+
+
+def _fits(part: OpenPart, position: Position | NoPosition) -> bool:
+    """Whether the position is certain and of the epoch and recipe that the part was opened with."""
+    if not isinstance(position, Position):
+        return False
+    return (position.epoch, position.recipe) == (part.epoch, part.in_force.recipe)

@@ -1,0 +1,254 @@
+"""What follows from a verdict: publication to the PLC, a row in the record, counters, a word to observers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from inspectd.agent.ledger import OpenPart
+from inspectd.agent.record import Recorder, Row
+from inspectd.agent.scorer import Scorer
+from inspectd.agent.supervision import Budget, Faults
+from inspectd.agent.verdict import Finding, InForce
+from inspectd.inference.engine import Judged
+from inspectd.io.camera import Frame
+from inspectd.io.plc import Reason, Verdict
+from inspectd.io.plc_events import DetailsLost, Result, Settled
+
+log = structlog.get_logger(__name__)
+
+UNPLACED_ROWS = 64
+
+
+@dataclass(slots=True)
+class Observation:
+    """What one frame showed of a part: filled while it is judged. Times in seconds, monotonic."""
+
+    camera: str
+    frame_number: int
+    label: str
+    exposed_at: float
+    exposure_stamped: bool
+    unfit: tuple[str, ...]
+    scorer: Scorer
+    score: float = float("nan")
+    failure: str = ""
+    engine_ms: float = 0.0
+
+    @classmethod
+    def of(cls, frame: Frame, scorer: Scorer) -> Observation:
+        """Begin with what the frame itself says."""
+        return cls(
+            camera=frame.camera,
+            frame_number=frame.number,
+            label=frame.label,
+            exposed_at=frame.exposed_at,
+            exposure_stamped=frame.exposure_stamped,
+            unfit=(frame.problem,) if frame.problem else (),
+            scorer=scorer,
+        )
+
+    def add(self, judged: Judged) -> None:
+        """Take over what the scorer found."""
+        self.unfit = judged.unfit
+        self.score = judged.score
+        self.engine_ms = judged.engine_ms
+
+    def judged_by(self, recipe: int) -> InForce:
+        """Name the class that the frame was judged by."""
+        return in_force(recipe, self.scorer)
+
+
+def in_force(recipe: int, scorer: Scorer) -> InForce:
+    """Name what a scorer judges by, as a part keeps it from its trigger on."""
+    return InForce(recipe, scorer.class_name, scorer.bundle_id, scorer.decision_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One part with its verdict, for observers. `observation` is None where no frame was judged."""
+
+    part: OpenPart
+    finding: Finding
+    concluded_at: float
+    observation: Observation | None
+    threshold: float
+
+
+@dataclass(slots=True)
+class Counters:
+    """Verdicts so far."""
+
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    late: int = 0
+    missed: int = 0
+    by_reason: dict[str, int] = field(default_factory=dict[str, int])
+
+    def add(self, verdict: Verdict, reason: Reason) -> None:
+        """Count one verdict."""
+        self.accepted += verdict is Verdict.ACCEPT
+        self.rejected += verdict is Verdict.REJECT
+        self.unknown += verdict is Verdict.UNKNOWN
+        self.late += reason is Reason.VERDICT_LATE
+        self.missed += reason is Reason.TRIGGER_LATE
+        self.by_reason[reason.name] = self.by_reason.get(reason.name, 0) + 1
+
+
+class Outcomes:
+    """Carries verdicts out. Called from the inspection and the PLC thread; never waits."""
+
+    def __init__(
+        self,
+        publish: Callable[[Result], None],
+        recorder: Recorder,
+        faults: Faults,
+        stop_line: Budget,
+        station: int,
+    ) -> None:
+        self._publish = publish
+        self._recorder = recorder
+        self._faults = faults
+        self._stop_line = stop_line
+        self._station = station
+        self._lock = threading.Lock()
+        self._observers: list[Callable[[Outcome], None]] = []
+        self._unplaced: dict[int, Row] = {}
+        self.counters = Counters()
+
+    def observe(self, observer: Callable[[Outcome], None]) -> None:
+        """Call `observer` with every outcome; it must return at once and never raise."""
+        self._observers.append(observer)
+
+    def conclude(
+        self,
+        part: OpenPart,
+        finding: Finding,
+        now: float,
+        seen: Observation | None = None,
+        encoder: int | None = None,
+    ) -> None:
+        """Publish and record the verdict of a part that the ledger has just given up to the caller."""
+        threshold = seen.scorer.limits.threshold if seen else float("nan")
+        score = seen.score if seen else float("nan")
+        self._count(finding.verdict, finding.reason)
+        row: Row = {
+            "part": part.part_id,
+            "trig_id": part.trig_id,
+            "epoch": part.epoch,
+            "station": self._station,
+            "recipe": part.in_force.recipe,
+            "class": part.in_force.class_name,
+            "bundle": part.in_force.bundle_id,
+            "decision": part.in_force.decision_id,
+            "verdict": finding.verdict.name,
+            "reason": int(finding.reason),
+            "detail": finding.detail,
+            "score": score,
+            "threshold": threshold,
+            "latency_ms": round((now - part.seen_at) * 1000, 3),
+            "serial": part.serial,
+            "lot": part.lot,
+        }
+        self._record(part, row | _frame_fields(seen))
+        self._publish(
+            Result(
+                part_id=part.part_id,
+                trig_id=part.trig_id,
+                epoch=part.epoch,
+                recipe=part.in_force.recipe,
+                verdict=finding.verdict,
+                reason=finding.reason,
+                score_relative=score / threshold,
+                score=score,
+                seen_at=part.seen_at,
+                encoder=encoder,
+            )
+        )
+        outcome = Outcome(part, finding, now, seen, threshold)
+        for observer in self._observers:
+            observer(outcome)
+
+    def placed(self, part_id: int, result_seq: int | None) -> None:
+        """Learn under which RESULT_SEQ the PLC has the verdict; None: it was discarded.
+
+        In free-running mode that number is all that names the part to the PLC, so its row waits for it.
+        """
+        with self._lock:
+            row = self._unplaced.pop(part_id, None)
+        if row is not None:
+            self._recorder.put(row | {"result_seq": result_seq})
+
+    def flush(self) -> None:
+        """Record the rows that still wait for a RESULT_SEQ: the agent is stopping."""
+        with self._lock:
+            rows, self._unplaced = list(self._unplaced.values()), {}
+        for row in rows:
+            self._recorder.put(row | {"result_seq": None})
+
+    def _record(self, part: OpenPart, row: Row) -> None:
+        if part.trig_id:
+            self._recorder.put(row)
+            return
+        with self._lock:
+            self._unplaced[part.part_id] = row
+            oldest = next(iter(self._unplaced)) if len(self._unplaced) > UNPLACED_ROWS else None
+        if oldest is not None:
+            self.placed(oldest, None)
+
+    def record_settled(self, event: Settled) -> None:
+        """Record an id to which the PLC link itself gave UNKNOWN."""
+        self._count(event.verdict, event.reason)
+        self._recorder.put(
+            {
+                "part": event.part_id,
+                "trig_id": event.trig_id,
+                "epoch": event.epoch,
+                "station": self._station,
+                "recipe": event.recipe,
+                "verdict": event.verdict.name,
+                "reason": int(event.reason),
+                "published": event.published,
+            }
+        )
+
+    def record_lost_details(self, event: DetailsLost) -> None:
+        """Record an id whose verdict stands in the PLC while its row was lost in a crash or power cut."""
+        log.warning("published_details_lost", trig_id=event.number, epoch=event.epoch)
+        self._recorder.put(
+            {
+                "trig_id": event.number,
+                "epoch": event.epoch,
+                "station": self._station,
+                "verdict": _verdict_name(event.verdict),
+                "reason": event.reason,
+                "detail": "published, details lost",
+            }
+        )
+
+    def _count(self, verdict: Verdict, reason: Reason) -> None:
+        with self._lock:
+            self.counters.add(verdict, reason)
+        if self._faults.count(self._stop_line, failed=verdict is not Verdict.ACCEPT):
+            log.error("stop_line_requested", not_accepted_in_a_row=self._stop_line.limit)
+
+
+def _verdict_name(number: int) -> str:
+    return Verdict(number).name if number in set(Verdict) else str(number)
+
+
+def _frame_fields(seen: Observation | None) -> dict[str, Any]:
+    if seen is None:
+        return {}
+    return {
+        "camera": seen.camera,
+        "frame": seen.frame_number,
+        "image": seen.label,
+        "exposed_at": round(seen.exposed_at, 6),
+        "engine_ms": round(seen.engine_ms, 3),
+    }

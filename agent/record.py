@@ -1,0 +1,196 @@
+"""The record of verdicts: append-only JSON lines, one for each part, rotated by size.
+
+Writing never delays a verdict: rows go through a bounded queue to a thread of their own and are durable
+`SYNC_INTERVAL_S` later at the most. What does not fit the queue or the disk is counted and logged, and the
+station shows Degraded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from inspectd.agent.errors import RecordError
+from inspectd.io.plc import ID_COUNT
+from inspectd.io.plc_events import RecordedIds
+
+log = structlog.get_logger(__name__)
+
+SYNC_INTERVAL_S = 0.05
+QUEUE_ROWS = 4096
+FILE_NAME = "verdicts.jsonl"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStatus:
+    """How the record is doing: rows written and lost, and whether the last write succeeded."""
+
+    written: int
+    lost: int
+    healthy: bool
+
+
+class Recorder:
+    """Appends rows to `folder/verdicts.jsonl` on a thread of its own.
+
+    A file over `max_bytes` is renamed to `verdicts.jsonl.1` and so on; the newest `keep` are kept.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, keep: int) -> None:
+        self._path = folder / FILE_NAME
+        self._max_bytes = max_bytes
+        self._keep = keep
+        self._rows: queue.Queue[Row | None] = queue.Queue(QUEUE_ROWS)
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._written = 0
+        self._lost = 0
+        self._healthy = True
+        self._stopping = threading.Event()
+        self.beat_at = time.monotonic()
+
+    def start(self) -> None:
+        """Open the record. Raises RecordError if the folder cannot be written."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _mend_torn_line(self._path)
+            with self._path.open("ab"):
+                pass
+        except OSError as error:
+            raise RecordError(
+                f"record {self._path}: {error.strerror}; make the folder writable for the agent's user "
+                "or set record.folder to one that is"
+            ) from error
+        self._thread.start()
+
+    def put(self, row: Row) -> None:
+        """Hand a row over; never waits. A row that finds the queue full is lost, counted and logged."""
+        time_text = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        stamped = {"time": time_text, **{key: _finite(value) for key, value in row.items()}}
+        try:
+            self._rows.put_nowait(stamped)
+        except queue.Full:
+            self._lost += 1
+            log.error("record_row_lost", why="queue full", row=stamped)
+
+    def status(self) -> RecordStatus:
+        """Counters so far."""
+        return RecordStatus(self._written, self._lost, self._healthy and self._lost == 0)
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """Write what is queued and end the thread."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while True:
+            self.beat_at = time.monotonic()
+            batch = self._next_batch()
+            if batch:
+                self._write(batch)
+            elif self._stopping.is_set():
+                return
+
+    def _next_batch(self) -> list[Row]:
+        """Wait for a row, then take all that have gathered; empty after a while without any."""
+        batch: list[Row] = []
+        try:
+            row = self._rows.get(timeout=SYNC_INTERVAL_S)
+            while row is not None:
+                batch.append(row)
+                row = self._rows.get_nowait()
+        except queue.Empty:
+            pass
+        return batch
+
+    def _write(self, batch: list[Row]) -> None:
+        data = b"".join(json.dumps(row, allow_nan=False, default=str).encode() + b"\n" for row in batch)
+        try:
+            with self._path.open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                size = file.tell()
+            self._written += len(batch)
+            self._healthy = True
+            if size > self._max_bytes:
+                self._rotate()
+        except OSError as error:
+            self._lost += len(batch)
+            self._healthy = False
+            log.error("record_write_failed", path=str(self._path), error=str(error), rows=batch)
+
+    def _rotate(self) -> None:
+        for number in range(self._keep - 1, 0, -1):
+            older = self._path.with_suffix(f".jsonl.{number}")
+            if older.exists():
+                older.replace(self._path.with_suffix(f".jsonl.{number + 1}"))
+        self._path.replace(self._path.with_suffix(".jsonl.1"))
+
+
+def _finite(value: object) -> object:
+    """JSON has no NaN: a score that is not finite is recorded as null, its reason says why."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _mend_torn_line(path: Path) -> None:
+    """End a line that a power cut tore, so that the next row starts on a line of its own."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    with path.open("rb+") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
+def read_rows(folder: Path, *, newest_first: bool = False) -> Iterator[Row]:
+    """Give every readable row of a record's folder, oldest first unless asked otherwise.
+
+    Lines torn by a power cut are passed over.
+    """
+    files = [folder / FILE_NAME]
+    number = 1
+    while (older := folder / f"{FILE_NAME}.{number}").exists():
+        files.append(older)
+        number += 1
+    for path in files if newest_first else reversed(files):
+        if not path.exists():
+            continue
+        lines = path.read_bytes().splitlines()
+        for line in reversed(lines) if newest_first else lines:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                yield row
+
+
+def recorded_ids(folder: Path, epoch: int, *, ring_key: str) -> RecordedIds:
+    """Tell which ids of an epoch the record holds; `ring_key` is "trig_id" or "result_seq".
+
+    Goes back through the newest rows only, as far as ids can be in question (`ID_COUNT` rows).
+    """
+    last_part_id = 0
+    recent: dict[int, int] = {}
+    for row in itertools.islice(read_rows(folder, newest_first=True), ID_COUNT):
+        part_id, ring_id = row.get("part"), row.get(ring_key)
+        if isinstance(part_id, int):
+            last_part_id = max(last_part_id, part_id)
+        if row.get("epoch") == epoch and isinstance(ring_id, int):
+            recent.setdefault(ring_id, part_id if isinstance(part_id, int) else 0)
+    return RecordedIds(last_part_id, dict(sorted(recent.items(), key=lambda item: item[1])))

@@ -1,0 +1,213 @@
+"""One station: composes camera, engines, line loop, PLC link and record, starts and stops them in order."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from inspectd.agent.checks import POLL_LIMIT_MS, trigger_lead_ms
+from inspectd.agent.config import ClassSettings, StationSettings
+from inspectd.agent.errors import AgentError
+from inspectd.agent.host import Host, PartTimes
+from inspectd.agent.ledger import Ledger
+from inspectd.agent.line import Line, LineTimes
+from inspectd.agent.notify import Notifier
+from inspectd.agent.outcomes import Outcomes
+from inspectd.agent.pairing import Pairing
+from inspectd.agent.record import Recorder, recorded_ids
+from inspectd.agent.scorer import Scorer
+from inspectd.agent.supervision import PLC_LIMIT_S, RECORD_LIMIT_S, Budget, Faults, Pulse
+from inspectd.agent.verdict import Finding
+from inspectd.inference.engine import open_engine
+from inspectd.inference.runtime import RuntimeSettings
+from inspectd.io.camera import Camera
+from inspectd.io.camera_process import CameraProcess
+from inspectd.io.camera_settings import CameraSettings
+from inspectd.io.modbus import ModbusTransport
+from inspectd.io.plc import FaultCode, Reason, Verdict
+from inspectd.io.plc_events import NoPosition, Position, Result
+from inspectd.io.plc_link import PlcLink
+
+log = structlog.get_logger(__name__)
+
+PARTS_IN_FLIGHT = 16
+CAMERA_START_S = 5.0
+# Threads hand the interpreter over after this long instead of Python's 5 ms, which a verdict must not wait.
+SWITCH_INTERVAL_S = 0.0005
+
+
+def load_engine(entry: ClassSettings, runtime: RuntimeSettings) -> Scorer:
+    """Open a class's bundle on the configured runtime, warmed and self-tested."""
+    return open_engine(entry.bundle, runtime)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a station is made from; tests put their own in place of a part."""
+
+    load_scorer: Callable[[ClassSettings, RuntimeSettings], Scorer] = load_engine
+    open_camera: Callable[[CameraSettings], Camera] = CameraProcess
+
+
+class Station:
+    """A running inspection station. Use `start`, `run`, `stop`, in this order, from one thread."""
+
+    def __init__(self, settings: StationSettings, parts: Parts | None = None) -> None:
+        self._settings = settings
+        self._parts = parts or Parts()
+        self._pulse = Pulse()
+        self._scorers: dict[int, Scorer] = {}
+        self._ledger = Ledger(PARTS_IN_FLIGHT)
+        self._notifier = Notifier()
+        self.faults = Faults()
+        self.camera = self._parts.open_camera(settings.camera)
+        record = settings.record
+        self.recorder = Recorder(record.folder, record.max_mb * 1_000_000, record.keep)
+        self.outcomes = Outcomes(
+            publish=self._publish,
+            recorder=self.recorder,
+            faults=self.faults,
+            stop_line=Budget(FaultCode.STOP_LINE, settings.line.stop_after),
+            station=settings.plc.station,
+        )
+        self.line = self._make_line()
+        self.host = self._make_host()
+        recipes = frozenset(entry.recipe for entry in settings.classes)
+        self.link = PlcLink(settings.plc, ModbusTransport(settings.plc), self.host, recipes)
+        self._thread = threading.Thread(target=self.line.run, name="inspection", daemon=True)
+        self.host.inspecting = self._thread.is_alive
+
+    def start(self) -> None:
+        """Load every class, start everything, and go Online.
+
+        Raises AgentError, BundleError or EngineError where a part of the station cannot be had.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        self.camera.start(self.host.on_frame)
+        self.recorder.start()
+        for entry in self._settings.classes:
+            scorer = self._parts.load_scorer(entry, self._settings.engine)
+            self._scorers[entry.recipe] = scorer
+            log.info(
+                "class_loaded", recipe=entry.recipe, name=scorer.class_name, bundle=scorer.bundle_id[:12]
+            )
+        self._await_camera()
+        self._thread.start()
+        # What start-up left behind is not garbage: without it a collection is too short to delay a verdict.
+        gc.collect()
+        gc.freeze()
+        self.link.start()
+        log.info("station_started", station=self._settings.name)
+        self._notifier.send("READY=1")
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch over the station until `stop` is set.
+
+        Raises AgentError if another agent serves this PLC block already.
+        """
+        while not stop.wait(min(0.2, self._notifier.interval_s)):
+            if self.link.refusal:
+                raise AgentError(self.link.refusal)
+            if self.healthy(time.monotonic()):
+                self._notifier.send("WATCHDOG=1")
+
+    def healthy(self, now: float) -> bool:
+        """Whether inspection, PLC and recorder thread all have shown a sign of life within their limits."""
+        return (
+            self._thread.is_alive()
+            and not self._pulse.overdue(now)
+            and now - self.host.last_cycle < PLC_LIMIT_S
+            and now - self.recorder.beat_at < RECORD_LIMIT_S
+        )
+
+    def stop(self) -> None:
+        """Go offline, give every part in flight its UNKNOWN, and write everything down. Idempotent."""
+        self._notifier.send("STOPPING=1")
+        now = time.monotonic()
+        for part in self._ledger.drop_all():
+            finding = Finding(Verdict.UNKNOWN, Reason.OFFLINE, "the agent is stopping")
+            self.outcomes.conclude(part, finding, now)
+        self.line.stop()
+        self.link.stop()
+        if self._thread.is_alive():
+            self._thread.join(0.5)
+        self.camera.stop()
+        self.outcomes.flush()
+        self.recorder.stop()
+        for scorer in self._scorers.values():
+            scorer.close()
+        log.info("station_stopped", station=self._settings.name)
+
+    def _await_camera(self) -> None:
+        """Give the camera a moment to come up; a station without one starts all the same, with a fault."""
+        give_up = time.monotonic() + CAMERA_START_S
+        while not self.camera.status().alive and time.monotonic() < give_up:
+            time.sleep(0.01)
+
+    def _any_fault(self) -> bool:
+        faults = (self.faults.current(), self.link.fault)
+        return any(fault is not FaultCode.NONE for fault in faults)
+
+    # The link is made last, since it needs the host: what was made before it reaches it through these.
+
+    def _publish(self, result: Result) -> None:
+        self.link.publish(result)
+
+    def _position_at(self, stamp: float) -> Position | NoPosition:
+        return self.link.position_at(stamp)
+
+    def _plc_now(self) -> tuple[int, int]:
+        return self.link.plc_now()
+
+    def _make_line(self) -> Line:
+        line, plc = self._settings.line, self._settings.plc
+        free_running = plc.mode == "free_running"
+        # In free-running mode a position is certain, or certainly uncertain, once this has passed.
+        transfer_ms = POLL_LIMIT_MS + plc.cycle_ms if free_running else line.frame_transfer_ms
+        claim_ms = plc.max_trigger_age_ms + trigger_lead_ms(self._settings) + line.trigger_to_exposure_ms
+        return Line(
+            times=LineTimes(step=line.step_limit_ms / 1000, claim=2 * claim_ms / 1000),
+            camera=self.camera,
+            scorers=self._scorers,
+            pairing=Pairing(transfer_ms / 1000, spare_frames=self._settings.camera.slots // 2),
+            ledger=self._ledger,
+            outcomes=self.outcomes,
+            faults=self.faults,
+            pulse=self._pulse,
+            shadow=line.shadow,
+            any_fault=self._any_fault,
+            position_at=self._position_at if free_running else None,
+        )
+
+    def _make_host(self) -> Host:
+        line, plc, folder = self._settings.line, self._settings.plc, self._settings.record.folder
+        free_running = plc.mode == "free_running"
+        ring_key = "result_seq" if free_running else "trig_id"
+        part_ids = itertools.count(recorded_ids(folder, 0, ring_key=ring_key).last_part_id + 1)
+        return Host(
+            times=PartTimes(
+                window=(plc.max_trigger_age_ms + line.trigger_to_exposure_ms) / 1000,
+                early=trigger_lead_ms(self._settings) / 1000,
+                deadline=line.deadline_ms / 1000,
+            ),
+            camera=self.camera,
+            software_trigger=self._settings.camera.trigger == "software",
+            scorers=self._scorers,
+            ledger=self._ledger,
+            line=self.line,
+            outcomes=self.outcomes,
+            recorder=self.recorder,
+            faults=self.faults,
+            pulse=self._pulse,
+            shadow=line.shadow,
+            read_record=lambda epoch: recorded_ids(folder, epoch, ring_key=ring_key),
+            next_part=(lambda: next(part_ids)) if free_running else None,
+            plc_now=self._plc_now,
+        )

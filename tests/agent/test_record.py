@@ -1,0 +1,107 @@
+"""The record of verdicts: append-only, durable soon, honest about what it lost."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from inspectd.agent.errors import RecordError
+from inspectd.agent.record import FILE_NAME, SYNC_INTERVAL_S, Recorder, read_rows, recorded_ids
+
+
+def recorder_in(folder: Path, max_bytes: int = 1_000_000, keep: int = 3) -> Recorder:
+    recorder = Recorder(folder, max_bytes, keep)
+    recorder.start()
+    return recorder
+
+
+def test_rows_come_back_in_order(tmp_path: Path) -> None:
+    """What is put is read again, oldest first or newest first, NaN as null."""
+    recorder = recorder_in(tmp_path)
+    recorder.put({"part": 1, "score": float("nan")})
+    recorder.put({"part": 2, "score": 0.5})
+    recorder.stop()
+    rows = list(read_rows(tmp_path))
+    assert [(row["part"], row["score"]) for row in rows] == [(1, None), (2, 0.5)]
+    assert [row["part"] for row in read_rows(tmp_path, newest_first=True)] == [2, 1]
+
+
+def test_rows_are_on_disk_soon(tmp_path: Path) -> None:
+    """A row is in the file without the recorder being stopped, after about the sync interval."""
+    recorder = recorder_in(tmp_path)
+    recorder.put({"part": 1})
+    give_up = time.monotonic() + 100 * SYNC_INTERVAL_S
+    while not list(read_rows(tmp_path)) and time.monotonic() < give_up:
+        time.sleep(0.005)
+    assert [row["part"] for row in read_rows(tmp_path)] == [1]
+    recorder.stop()
+
+
+def test_rotation_keeps_the_newest_files(tmp_path: Path) -> None:
+    """A full file is renamed; only the configured number is kept, and reading goes across them in order."""
+    recorder = recorder_in(tmp_path, max_bytes=200, keep=2)
+    for part in range(40):
+        recorder.put({"part": part})
+        if part % 8 == 7:
+            time.sleep(3 * SYNC_INTERVAL_S)
+    recorder.stop()
+    assert sorted(path.name for path in tmp_path.iterdir()) in (
+        [FILE_NAME, f"{FILE_NAME}.1", f"{FILE_NAME}.2"],
+        [f"{FILE_NAME}.1", f"{FILE_NAME}.2"],
+    )
+    parts = [row["part"] for row in read_rows(tmp_path)]
+    assert parts == sorted(parts)
+    assert parts[-1] == 39
+
+
+def test_torn_line_does_not_swallow_the_next_row(tmp_path: Path) -> None:
+    """After a power cut in the middle of a line the next row starts on its own."""
+    (tmp_path / FILE_NAME).write_text('{"part": 1}\n{"part": 2, "ver')
+    recorder = recorder_in(tmp_path)
+    recorder.put({"part": 3})
+    recorder.stop()
+    assert [row["part"] for row in read_rows(tmp_path)] == [1, 3]
+
+
+def test_full_queue_is_counted_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder that cannot keep up loses rows loudly and never holds the line up."""
+    monkeypatch.setattr("inspectd.agent.record.QUEUE_ROWS", 2)
+    recorder = Recorder(tmp_path, 1000, 1)  # not started: nothing takes rows out
+    for part in range(3):
+        recorder.put({"part": part})
+    assert recorder.status().lost == 1
+    assert not recorder.status().healthy
+
+
+def test_write_error_is_counted(tmp_path: Path) -> None:
+    """A disk that fails costs rows and shows in the status; the recorder goes on."""
+    folder = tmp_path / "record"
+    recorder = recorder_in(folder)
+    (folder / FILE_NAME).unlink()
+    folder.rmdir()
+    recorder.put({"part": 1})
+    recorder.stop()
+    assert recorder.status().lost == 1
+    assert not recorder.status().healthy
+
+
+def test_unwritable_folder_is_refused_at_start(tmp_path: Path) -> None:
+    """A record that cannot be kept is an error at start that names the folder."""
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    with pytest.raises(RecordError, match="file"):
+        Recorder(blocker / "record", 1000, 1).start()
+
+
+def test_recorded_ids_are_those_of_the_epoch(tmp_path: Path) -> None:
+    """At start the link learns which ids of the PLC's epoch have a row, and the last part id of all."""
+    rows = [
+        {"part": 1, "trig_id": 65535, "epoch": 7},
+        {"part": 2, "trig_id": 1, "epoch": 8},
+        {"part": 3, "trig_id": 2, "epoch": 8},
+    ]
+    (tmp_path / FILE_NAME).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ids = recorded_ids(tmp_path, 8, ring_key="trig_id")
+    assert ids.last_part_id == 3
+    assert dict(ids.recent) == {1: 2, 2: 3}

@@ -1,0 +1,6 @@
+"""The rig of whole-system tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

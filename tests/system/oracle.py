@@ -1,0 +1,67 @@
+"""A scorer that reads the truth from the marker in the frame, so that every escape it lets show is the line's.
+
+It takes the place of an engine in whole-system tests: a defective part scores 2, a good one 0.5, the
+threshold is 1.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspectd.agent.config import ClassSettings
+from inspectd.inference.engine import Judged
+from inspectd.inference.manifest import Limits
+from inspectd.inference.runtime import RuntimeSettings
+from inspectd.io.marker import read_marker
+
+GOOD, DEFECTIVE = 0.5, 2.0
+
+
+class OracleScorer:
+    """Scores by the marker. A file `script` beside the record steers it: one line `part score|hang|slow`."""
+
+    class_name = "oracle"
+    bundle_id = "oracle"
+    decision_id = "oracle"
+
+    def __init__(self, script: Path | None) -> None:
+        self.limits = Limits(threshold=1.0, low_limit=0.1, recheck=0.0)
+        self._previous = b""
+        self._script = _read_script(script)
+
+    def judge(self, pixels: NDArray[np.uint8]) -> Judged:
+        """Give the marked truth; a frame without a marker or the same as before is unfit."""
+        unfit = self._unfit(pixels)
+        marker = read_marker(pixels)
+        if unfit or marker is None:
+            return Judged(float("nan"), unfit or ("no marker",), None, None, None, 0.0, 0.0)
+        score = DEFECTIVE if marker.defective else GOOD
+        order = self._script.get(marker.part, "")
+        if order.startswith("slow"):
+            time.sleep(float(order.removeprefix("slow")))
+        elif order:
+            score = float(order)
+        return Judged(score, (), None, None, None, 0.0, 0.0)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _unfit(self, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
+        content = pixels.tobytes()
+        repeated = content == self._previous
+        self._previous = content
+        return ("identical to the previous frame",) if repeated else ()
+
+
+def load_oracle(entry: ClassSettings, _runtime: RuntimeSettings) -> OracleScorer:
+    """Open the oracle in place of a bundle; the bundle's path names its script, if there is such a file."""
+    return OracleScorer(entry.bundle if entry.bundle.is_file() else None)
+
+
+def _read_script(path: Path | None) -> dict[int, str]:
+    if path is None:
+        return {}
+    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    return {int(part): order for part, order in lines}

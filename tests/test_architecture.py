@@ -1,0 +1,71 @@
+"""Who may import whom, and what the agent must run without."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("agent", "inference", "io", "calibration")
+MAY_IMPORT = {
+    "io": {"io"},
+    "inference": {"inference"},
+    "calibration": {"calibration", "inference"},
+    "agent": {"agent", "inference", "io"},
+    "agent/cli": {"agent", "inference", "io", "calibration"},
+}
+TORCH_FILES = {
+    "inference/model.py",
+    "inference/vgg19.py",
+    "inference/anomaly.py",
+    "inference/graph.py",
+    "inference/export.py",
+    "inference/runtime_torch.py",
+}
+
+
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; import by full name"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_follow_the_law(path: Path) -> None:
+    """Packages io and inference know only themselves, the agent both, its commands calibration too."""
+    folder = "agent/cli" if path.parent.name == "cli" else path.parent.name
+    for module in imports(path):
+        if module.startswith("inspectd."):
+            assert module.split(".")[1] in MAY_IMPORT[folder], f"{path} imports {module}"
+        if module.split(".")[0] in {"torch", "onnx", "onnxscript", "sklearn", "safetensors"}:
+            relative = str(path.relative_to(ROOT))
+            assert folder == "calibration" or relative in TORCH_FILES, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_stay_readable(path: Path) -> None:
+    """No file grows past 300 lines."""
+    assert len(path.read_text().splitlines()) <= 300
+
+
+def test_agent_runs_without_torch() -> None:
+    """Importing the whole daemon and the commands does not import torch."""
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import inspectd.agent.station, inspectd.agent.cli.main\n"
+        "import inspectd.agent.cli.run, inspectd.agent.cli.demo\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
