@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from inspectd.io.plc_simulator_settings import PlcSimulatorSettings
 
-# The belt moves by no more than this time's worth in one step: when the simulating process itself is held up,
-# its world is held up with it, and no two parts fall into one scan of the PLC.
-_LONGEST_STEP_S = 0.02
+# The belt moves by no more than this many scans' worth in one step: when the simulating process is held
+# up, its world is held up with it, and no two parts fall into one scan of the PLC.
+_LONGEST_STEP_SCANS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ class Conveyor:
     def advance(self, now: float) -> list[Crossing]:
         """Move the belt up to `now` (s, monotonic); gives the parts that broke the photo-eye in this step."""
         if self._stepped_at is not None and self.running:
-            step = min(max(0.0, now - self._stepped_at), _LONGEST_STEP_S)
+            longest = _LONGEST_STEP_SCANS * self._settings.scan_ms / 1000
+            step = min(max(0.0, now - self._stepped_at), longest)
             self._travel += step * self._settings.speed
         self._stepped_at = now
         crossed: list[Crossing] = []

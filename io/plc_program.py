@@ -91,7 +91,7 @@ class PlcProgram:
         self._free_running = settings.mode == "free_running"
         self._start_travel = travel
         self.trig_id = 0 if settings.first_trig_id == 1 else step_back(settings.first_trig_id, 1)
-        self._trigger = PlcImage()
+        self._trigger = PlcImage(recipe=panel.recipe)
         self._waiting: deque[Crossing] = deque()
         self.register: deque[Cell] = deque()
         """Parts between photo-eye and gate, oldest first (PLC-triggered mode)."""
@@ -102,7 +102,7 @@ class PlcProgram:
         self._vision_beat: int | None = None
         self._vision_beat_at = -math.inf
         self._heartbeat = 0
-        self._beat_at = -math.inf
+        self._beat_due = -math.inf
         self._confirmed = 0
         self._ack_seq = 0
 
@@ -121,9 +121,11 @@ class PlcProgram:
             self._recipes.append((moved, self._panel.recipe))
         decisions = [self._decide(now, moved, crossing) for crossing in gate]
         issued = [] if self._free_running else self._issue(now, eye)
-        if now - self._beat_at >= HEARTBEAT_S:
+        if now >= self._beat_due:
             self._heartbeat = next_id(self._heartbeat)
-            self._beat_at = now
+            # Beats missed while the simulating process was held up are not made up for.
+            missed = now - self._beat_due > HEARTBEAT_S
+            self._beat_due = (now if missed else self._beat_due) + HEARTBEAT_S
         return issued, decisions
 
     def image(self, now: float, travel: int) -> list[int]:
@@ -134,7 +136,7 @@ class PlcProgram:
             heartbeat=self._heartbeat,
             control=panel.control | clearing,
             trig_id=self.trig_id,
-            recipe=panel.recipe if self._free_running else self._trigger.recipe or panel.recipe,
+            recipe=panel.recipe if self._free_running else self._trigger.recipe,
             encoder=self._trigger.encoder,
             ack_seq=self._ack_seq,
             version=panel.version,

@@ -14,7 +14,7 @@ from inspectd.io.conveyor import Conveyor
 from inspectd.io.gate import EMPTY_SLOT, Cell
 from inspectd.io.plc import PLC_WORDS, Status, VisionImage
 from inspectd.io.plc_memory import PlcMemory
-from inspectd.io.plc_program import CLEAR_FAULT_S, NO_ENTRY, PLC_OFF, GateDecision, Panel, PlcProgram
+from inspectd.io.plc_program import CLEAR_FAULT_S, PLC_OFF, GateDecision, Panel, PlcProgram
 from inspectd.io.plc_record import PartRecord
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class PlcTwin:
         cell = decision.cell or issued or Cell(position=0, epoch=0, recipe=0)
         copy = cell.copy
         valid = copy.holds(cell.epoch, cell.recipe) and cell.trig_id in (0, copy.id) and not cell.barred
-        valid = valid and decision.why not in (NO_ENTRY, "single")
+        valid = valid and decision.cell is not None and decision.why != "single"
         truth = self._truth(part)
         eye_travel = decision.crossing.travel - self.settings.gate_distance
         return PartRecord(
