@@ -162,7 +162,7 @@ def test_release_is_idempotent() -> None:
 
 
 def test_killed_camera_is_started_again_and_held_frames_stay() -> None:
-    """Frames go on after kill -9, with a gap in their numbers; a held frame of the dead process stays readable."""
+    """Frames go on after kill -9, with a gap in their numbers; a held frame of the dead process stays."""
     keeper = Keeper()
     with running(pattern_camera(slots=4), keeper) as camera:
         wait_for(lambda: len(keeper.frames) >= 2, "2 frames")
