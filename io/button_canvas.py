@@ -42,17 +42,17 @@ class Canvas:
 
     def __init__(self, site: Site, outline: Points, soft: float) -> None:
         points: Points = outline - site.corner
-        height, width = site.surface.height.shape
         margin = math.ceil(3 * soft) + 4  # a Gaussian ends at three sigma; two more px for the slope there
-        left, top = (max(0, math.floor(low) - margin) for low in points.min(axis=0))
-        right, bottom = (math.ceil(high) + margin + 1 for high in points.max(axis=0))
-        bottom, right = min(bottom, height), min(right, width)
+        left = max(0, math.floor(float(points[:, 0].min())) - margin)
+        top = max(0, math.floor(float(points[:, 1].min())) - margin)
+        right = math.ceil(float(points[:, 0].max())) + margin + 1
+        bottom = math.ceil(float(points[:, 1].max())) + margin + 1
         good = site.surface
         self.corner = (site.corner[0] + left, site.corner[1] + top)
         self.surface = Surface(
-            height=good.height[top:bottom, left:right].copy(),
-            cover=good.cover[top:bottom, left:right].copy(),
-            albedo=good.albedo[top:bottom, left:right].copy(),
+            height=np.copy(good.height[top:bottom, left:right]),
+            cover=np.copy(good.cover[top:bottom, left:right]),
+            albedo=np.copy(good.albedo[top:bottom, left:right]),
         )
 
     def distances(self, x: float, y: float) -> F32:

@@ -143,7 +143,7 @@ def missing_hole(site: Site, size: float, generator: np.random.Generator) -> Can
     """Leave a hole undrilled: the dish goes on."""
     pose = site.pose
     x, y = pose.hole(int(generator.integers(HOLE_COUNT)))
-    reach = size * pose.radius + 2
+    reach = size * pose.radius + 2 * pose.unit
     canvas = Canvas(site, np.array([[x - reach, y - reach], [x + reach, y + reach]]), 0.0)
     surface = canvas.surface
     inside = (canvas.distances(x, y) < reach).astype(np.float32)
