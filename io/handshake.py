@@ -107,6 +107,7 @@ class Handshake:
         if vision.boot_id == self._boot_id:
             self._boot_id = next_id(self._boot_id)
             self._writers = WriterWatch(self._boot_id, self._settings.station)
+        self._writers.another(poll.words[_BOOT_ID], poll.words[_STATION])
         events: list[Event] = []
         ours = (vision.version, vision.station) == (CONTRACT_VERSION, self._settings.station)
         if ours and vision.plc_epoch == plc.plc_epoch != 0 and not vision_words_torn(block):

@@ -206,11 +206,13 @@ class PlcSession:
             recorded = self._host.recorded(epoch)
             # Reading the records took time: the ids are taken from a fresh poll, or in the next cycle.
             poll = self._read()
-            if plc_words_torn(poll.words) or PlcImage.unpack(poll.words).plc_epoch != epoch:
-                return
-            self.begun = True
-            self._report_up()
-            self._host.on_events(self._handshake.begin(poll, block, recorded, self._clock()))
+            self._start_watch.see(poll.words[VISION_START], self._clock())
+            if self._start_watch.contested:
+                self._refuse()
+            elif not plc_words_torn(poll.words) and PlcImage.unpack(poll.words).plc_epoch == epoch:
+                self.begun = True
+                self._report_up()
+                self._host.on_events(self._handshake.begin(poll, block, recorded, self._clock()))
 
     def _refuse(self) -> None:
         self.refusal = (

@@ -27,25 +27,32 @@ class PlcSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["modbus_tcp"] = Field("modbus_tcp", description="protocol; the agent is the client")
+    kind: Literal["modbus_tcp"] = Field(default="modbus_tcp", description="protocol; the agent is the client")
     host: Annotated[str, AfterValidator(_address)] = Field(description="IP address of the PLC")
-    port: int = Field(502, ge=1, le=65535, description="TCP port of the PLC")
-    device_id: int = Field(1, ge=0, le=255, description="Modbus unit identifier")
+    port: int = Field(default=502, ge=1, le=65535, description="TCP port of the PLC")
+    device_id: int = Field(default=1, ge=0, le=255, description="Modbus unit identifier")
     base_address: int = Field(
-        0, ge=0, le=65535 - 131, description="holding register (counted from 0) of word 0"
+        default=0, ge=0, le=65535 - 131, description="holding register (counted from 0) of word 0"
     )
-    station: int = Field(1, ge=1, le=65535, description="number of this station, written in word 51")
+    station: int = Field(default=1, ge=1, le=65535, description="number of this station, written in word 51")
     mode: Literal["plc_triggered", "free_running"] = Field(
-        "plc_triggered", description="whether the PLC names each part, or only the encoder tells them apart"
+        default="plc_triggered",
+        description="whether the PLC names each part, or only the encoder tells them apart",
     )
-    cycle_ms: float = Field(5.0, ge=1.0, le=50.0, description="time between two polls")
+    cycle_ms: float = Field(default=5.0, ge=1.0, le=50.0, description="time between two polls")
     timeout_ms: float = Field(
-        200.0, ge=10.0, le=400.0, description="limit for each connect, read and write; over the round trip"
+        default=200.0,
+        ge=10.0,
+        le=400.0,
+        description="limit for each connect, read and write; over the round trip",
     )
     max_trigger_age_ms: float = Field(
-        60.0, gt=0.0, le=10_000.0, description="oldest trigger still photographed; under half a part interval"
+        default=60.0,
+        gt=0.0,
+        le=10_000.0,
+        description="oldest trigger still photographed; under half a part interval",
     )
-    plc_scan_ms: float = Field(10.0, gt=0.0, le=200.0, description="the PLC's longest scan time")
+    plc_scan_ms: float = Field(default=10.0, gt=0.0, le=200.0, description="the PLC's longest scan time")
     max_speed_counts_per_s: float = Field(
-        10_000.0, gt=0.0, description="fastest the encoder ever counts; free-running mode only"
+        default=10_000.0, gt=0.0, description="fastest the encoder ever counts; free-running mode only"
     )
