@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from inspectd.io.button_defects import (
     DEFECTS,
-    LEAST_CONTRAST,
     SIZES,
     USUAL_CONTRAST,
     draw_contrast,
@@ -68,19 +67,19 @@ def test_the_size_is_the_longest_extent(kind: str) -> None:
 
 
 def test_contrast_is_at_least_three_times_the_texture() -> None:
-    """No defect is fainter than the least contrast (less a tenth for rounding), measured in the pictures."""
+    """No defect is fainter, measured in the pictures; a tenth less is allowed for rounding and soft edges."""
     for kind in DEFECT_KINDS:
         for part in parts_of(kind, 4):
             pixels, twin, mask, _ = with_twin(part)
             contrast = np.abs(pixels - twin)[mask].mean(axis=0) / texture_spread(twin)
-            assert contrast.max() > 0.9 * LEAST_CONTRAST, (kind, part)
+            assert contrast.max() > 0.9 * 3.0, (kind, part)
 
 
 def test_sizes_and_contrasts_reach_down_to_their_least() -> None:
     """Drawn sizes begin at 4 % of the diameter and contrasts at three texture spreads; most are higher."""
     generator = np.random.Generator(np.random.PCG64(1))
     contrasts = np.array([draw_contrast(generator) for _ in range(2000)])
-    assert LEAST_CONTRAST <= contrasts.min() < 1.05 * LEAST_CONTRAST
+    assert 3.0 <= contrasts.min() < 3.2
     assert 0.05 < (contrasts < USUAL_CONTRAST[0]).mean() < 0.2
     sizes = np.array([draw_size("stain", generator) for _ in range(1000)])
     assert 0.04 <= sizes.min() < 0.042

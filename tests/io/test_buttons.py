@@ -117,8 +117,8 @@ def test_refuses_an_array_that_is_no_frame(out: NDArray[np.uint8]) -> None:
         render_into(out, 1, 1, 0.0)
 
 
-def test_good_parts_vary_in_place_turn_colour_and_light() -> None:
-    """Centre, brightness and holes differ from part to part, so that no two pictures fit over each other."""
+def test_good_parts_vary_in_place_and_light() -> None:
+    """Centre and brightness differ from part to part, so that no two pictures fit over each other."""
     pictures = np.stack([render_part(6, part, 0.0, 128)[0] for part in range(12)]).astype(np.float64)
     button = pictures[..., 0] - pictures[..., 2] > 25
     columns = np.arange(128)
@@ -127,7 +127,22 @@ def test_good_parts_vary_in_place_turn_colour_and_light() -> None:
     assert (
         np.array([picture[mask].mean() for picture, mask in zip(pictures, button, strict=True)]).std() > 1.5
     )
-    assert pictures[:, 40:88, 40:88].std(axis=0).max() > 25  # a hole here is body there
+
+
+def test_good_parts_lie_in_every_direction() -> None:
+    """The bearing of the holes from the button's centre, modulo a quarter turn, spreads over all of it."""
+    bearings: list[float] = []
+    down, across = np.mgrid[0:128, 0:128].astype(np.float64)
+    for part in range(40):
+        pixels = render_part(6, part, 0.0, 128)[0].astype(np.float64)
+        body = pixels[..., 0] - pixels[..., 2] > 25
+        x, y = across[body].mean(), down[body].mean()
+        distance = np.hypot(across - x, down - y)
+        hole = (pixels[..., 0] < 90) & (distance > 12) & (distance < 25)
+        # Four times the bearing is the same for all four holes.
+        bearings.append(float(np.angle(np.exp(4j * np.arctan2(down - y, across - x))[hole].mean())))
+    assert max(np.diff(np.sort(bearings))) < 1.2
+    assert max(bearings) - min(bearings) > 5.0
 
 
 def test_the_empty_belt_has_no_part_and_moves() -> None:

@@ -62,11 +62,13 @@ def test_two_or_three_flipped_blocks_are_detected(part: int, flips: set[tuple[in
 
 
 def test_a_grey_block_is_damage() -> None:
-    """A block that is neither black nor white is not guessed."""
-    pixels = frame()
-    draw_marker(pixels, 7, defective=False)
-    block(pixels, 0, 9)[:] = 128
-    assert read_marker(pixels) is None
+    """A block that is neither black nor white is not guessed, even where the guess would be right."""
+    for column in range(COLUMNS):
+        pixels = frame()
+        draw_marker(pixels, 7, defective=False)
+        spot = block(pixels, 0, column)
+        spot[:] = 150 if spot[0, 0, 0] else 105
+        assert read_marker(pixels) is None, column
 
 
 @pytest.mark.parametrize("width", [128, 160, 224, 256, 300])
