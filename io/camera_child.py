@@ -7,7 +7,8 @@ threads: the main thread drives the device and gives the signs of life, so that 
 the other takes the parent's commands, so that a software trigger exposes at once and slots come back.
 
 It never waits for the parent: what cannot be handed over is lost and counted. It ends when the connection
-ends, at SIGTERM, and with its parent, however that ends.
+ends, at SIGTERM, and with its parent, however that ends. A Ctrl-C goes to the whole group, but the parent
+decides about it: SIGINT is blocked here, from before the first instruction, by inheritance.
 """
 
 from __future__ import annotations
@@ -161,7 +162,6 @@ def die_with(parent: int) -> None:
 
 def main(link_descriptor: int, memory: int, parent: int) -> int:
     """Run one camera until it is told to stop (returns 0) or fails (returns 1)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     die_with(parent)
     link = socket.socket(fileno=link_descriptor)
     settings = decode_settings(link.recv(LARGEST_MESSAGE))

@@ -92,7 +92,7 @@ class CameraProcess:
         self._thread = None
 
     def _watch(self) -> None:
-        # The child inherits this, so that a Ctrl-C before it ignores the signal itself cannot end it.
+        # The camera's process inherits this: a Ctrl-C goes to the whole group, and the agent decides about it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         longest = self._settings.restart_backoff_max_ms / 1000
         back_off = shortest = self._settings.restart_backoff_ms / 1000

@@ -152,11 +152,14 @@ def test_release_is_idempotent() -> None:
     keeper = Keeper()
     with running(pattern_camera(slots=2), keeper) as camera:
         wait_for(lambda: len(keeper.frames) == 2, "2 frames")
-        for _ in range(3):
-            keeper.frames[0].release()
+        give_back = keeper.frames[0].give_back
+        keeper.frames[0].release()
+        keeper.frames[0].release()
         wait_for(lambda: len(keeper.frames) == 3, "the frame for the released slot")
         lost = camera.status().lost
         wait_for(lambda: camera.status().lost >= lost + 5, "5 more lost frames")
+        give_back()  # as a second thread would that released at the same moment
+        wait_for(lambda: camera.status().lost >= lost + 10, "5 more lost frames")
         assert len(keeper.frames) == 3
         assert all(map(is_whole, keeper.frames[1:]))
 
@@ -273,12 +276,13 @@ def test_memory_lives_as_long_as_a_held_frame() -> None:
 
 
 def test_camera_dies_with_its_parent() -> None:
-    """When the agent is killed, no camera process is left holding the device."""
+    """When the agent is killed, no camera process is left holding the device, not even one that hangs."""
+    settings = {**PATTERN, "stall_ms": 60_000}
     program = (
         "import time\n"
         "from inspectd.io.camera_process import CameraProcess\n"
         "from inspectd.io.camera_settings import SimulatedCameraSettings\n"
-        f"camera = CameraProcess(SimulatedCameraSettings.model_validate({PATTERN!r}))\n"
+        f"camera = CameraProcess(SimulatedCameraSettings.model_validate({settings!r}))\n"
         "camera.start(lambda frame: frame.release())\n"
         "while not camera.status().frames: time.sleep(0.01)\n"
         "print('pid', camera.status().pid, flush=True)\n"
@@ -288,6 +292,7 @@ def test_camera_dies_with_its_parent() -> None:
         assert agent.stdout is not None
         pid = next(int(line.split()[1]) for line in agent.stdout if line.startswith("pid"))
         assert process_exists(pid)
+        os.kill(pid, signal.SIGSTOP)
         agent.kill()
         wait_for(lambda: not process_exists(pid), "the end of the camera's process")
 
