@@ -92,7 +92,7 @@ class CameraProcess:
         self._thread = None
 
     def _watch(self) -> None:
-        # The camera's process inherits this: a Ctrl-C goes to the whole group, and the agent decides about it.
+        # The camera's process inherits this: a Ctrl-C goes to the whole group, but the agent decides on it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         longest = self._settings.restart_backoff_max_ms / 1000
         back_off = shortest = self._settings.restart_backoff_ms / 1000
