@@ -132,14 +132,15 @@ class Handshake:
         previous_started = self._poll_started
         events: list[Event] = []
         self._take_poll(plc, poll)
+        if not self.may_write:
+            self._writers.listen(poll.words[VISION_START], poll.ended)
         cleared = self._faults.clear_on_edge(plc.control)
         if cleared:
             events.append(FaultCleared())
         if cleared or plc.plc_epoch != self._ids.epoch:
             self._writers.start_over()
         self._check_version(plc)
-        if self._writers.another(poll.words[_BOOT_ID], poll.words[_STATION]):
-            self._faults.latch(FaultCode.TWO_WRITERS)
+        self._check_writers(poll, now)
         accepts = self._accepts_parts(state)
         return events + self._ids.follow(plc, poll.started, previous_started, now, accepts=accepts)
 
@@ -153,6 +154,11 @@ class Handshake:
     def _check_version(self, plc: PlcImage) -> None:
         if plc.version != CONTRACT_VERSION and plc.plc_epoch != 0:
             self._faults.latch(FaultCode.BAD_VERSION)
+
+    def _check_writers(self, poll: Poll, now: float) -> None:
+        another = self._writers.another(poll.words[_BOOT_ID], poll.words[_STATION])
+        if another or self._writers.heard(now):
+            self._faults.latch(FaultCode.TWO_WRITERS)
 
     def _accepts_parts(self, state: AgentState) -> bool:
         enabled = Control.TRIGGER_ENABLE in self._plc.control

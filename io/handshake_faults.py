@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inspectd.io.plc import Control, FaultCode, next_id
 
+LISTEN_S = 0.6  # contract: nobody else may have beaten within 600 ms before the first write
 PLC_SILENCE_S = 0.5  # contract: PlcHeartbeatLost after 500 ms
 _OWN_BEAT_S = 0.05  # contract: at least every 100 ms; half of it leaves a cycle of 50 ms its place
 
@@ -91,11 +92,24 @@ class WriterWatch:
         self._before = self._own
         self._acknowledged = False
         self._read_back = False
+        self._heard: int | None = None
+        self._heard_at = float("-inf")
+
+    def listen(self, heartbeat: int, at: float) -> None:
+        """Take the vision HEARTBEAT of a good poll at `at` (s, monotonic), while we write nothing."""
+        if self._heard is not None and heartbeat != self._heard:
+            self._heard_at = at
+        self._heard = heartbeat
+
+    def heard(self, now: float) -> bool:
+        """Whether somebody else was beating within the last 600 ms."""
+        return now - self._heard_at < LISTEN_S
 
     def start_over(self) -> None:
         """Expect anything until our next write: the PLC restarted, or ClearFault lets writing begin anew."""
         self._acknowledged = False
         self._read_back = False
+        self._heard = None
 
     def acknowledge(self) -> None:
         """A write of ours was acknowledged."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inspectd.io.handshake_faults import LISTEN_S
 from inspectd.io.plc import RING_SLOTS, id_distance, step_back
 
 if TYPE_CHECKING:
     from inspectd.io.plc_events import RecordedIds
 
-LISTEN_S = 0.6  # contract: refuse to start if the vision HEARTBEAT changes within 600 ms
 _HALF_RANGE = 32767
 _HOLES_BACK = 32  # parts in flight together are far fewer
 

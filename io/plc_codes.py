@@ -27,6 +27,7 @@ class Verdict(IntEnum):
 class Reason(IntEnum):
     """Why a verdict is what it is; `meaning` is one line for people."""
 
+    _value_: int
     meaning: str
 
     def __new__(cls, value: int, meaning: str) -> Self:
@@ -58,6 +59,7 @@ class Reason(IntEnum):
 class FaultCode(IntEnum):
     """Word 35. `latches`: stands until a rising edge of ClearFault; the others clear themselves."""
 
+    _value_: int
     latches: bool
     meaning: str
     remedy: str

@@ -15,7 +15,8 @@ import structlog
 
 from inspectd.io.errors import PlcError
 from inspectd.io.handshake import Handshake, Poll
-from inspectd.io.handshake_start import LISTEN_S, StartWatch
+from inspectd.io.handshake_faults import LISTEN_S
+from inspectd.io.handshake_start import StartWatch
 from inspectd.io.plc import (
     LAST_ID,
     READ_COUNT,
