@@ -1,15 +1,10 @@
-"""A camera in a process of its own: frames come whole and in order, and every failure is mended."""
+"""A camera in a process of its own: frames come whole, in order, and leave nothing behind."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,15 +75,6 @@ def running(settings: CameraSettings, on_frame: Callable[[Frame], None]) -> Gene
         yield camera
     finally:
         camera.stop()
-
-
-def process_exists(pid: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 def test_large_frames_come_whole_and_in_order() -> None:
@@ -164,74 +150,6 @@ def test_release_is_idempotent() -> None:
         assert all(map(is_whole, keeper.frames[1:]))
 
 
-def test_killed_camera_is_started_again_and_held_frames_stay() -> None:
-    """Frames go on after kill -9, with a gap in their numbers; a held frame of the dead process stays."""
-    keeper = Keeper()
-    with running(pattern_camera(slots=4), keeper) as camera:
-        wait_for(lambda: len(keeper.frames) >= 2, "2 frames")
-        pid = camera.status().pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not process_exists(pid), "the end of the process")
-        before = len(keeper.frames)
-        wait_for(
-            lambda: len(keeper.frames) > before and camera.status().restarts, "a frame after the restart"
-        )
-        status = camera.status()
-        assert "SIGKILL" in status.error
-        assert (status.alive, status.restarts) == (True, 1)
-        assert status.pid != pid
-        numbers = [frame.number for frame in keeper.frames]
-        assert numbers == sorted(set(numbers))
-        assert any(after - earlier > 1 for earlier, after in pairwise(numbers))
-        assert is_whole(keeper.frames[0])
-        keeper.frames[0].release()
-
-
-@pytest.mark.parametrize("how", ["stopped", "hangs in the driver"])
-def test_silent_camera_is_killed_and_started_again(how: str) -> None:
-    """A stopped process, or a grab that never returns while its other thread lives, is noticed and mended."""
-    faults = ({"fault": "hang", "part": 5},) if how == "hangs in the driver" else ()
-    settings = pattern_camera(stall_ms=300, faults=faults)
-    with running(settings, lambda frame: frame.release()) as camera:
-        wait_for(lambda: camera.status().frames >= 3, "3 frames")
-        pid = camera.status().pid
-        assert pid is not None
-        if how == "stopped":
-            os.kill(pid, signal.SIGSTOP)
-        wait_for(lambda: camera.status().restarts, "the restart")
-        frames = camera.status().frames
-        wait_for(lambda: camera.status().frames > frames, "a frame after the restart")
-        assert "no sign of life for 300 ms" in camera.status().error
-        assert not process_exists(pid)
-
-
-def test_held_up_agent_does_not_blame_the_camera() -> None:
-    """When the agent itself stands still for longer than `stall_ms`, the camera is not restarted for it."""
-    blocked = threading.Event()
-
-    def block_once(frame: Frame) -> None:
-        frame.release()
-        if not blocked.is_set():
-            blocked.set()
-            time.sleep(1.0)
-
-    with running(pattern_camera(stall_ms=300), block_once) as camera:
-        wait_for(lambda: camera.status().frames >= 30, "30 frames")
-        assert camera.status().restarts == 0
-
-
-def test_failing_callback_is_counted_and_its_frame_released() -> None:
-    """An error in the agent's callback costs that frame only."""
-
-    def fail(_frame: Frame) -> None:
-        raise ValueError("a bug")
-
-    with running(pattern_camera(slots=2), fail) as camera:
-        wait_for(lambda: camera.status().callback_errors >= 5, "5 failed callbacks")
-        assert camera.status().restarts == 0
-
-
 def test_five_rounds_leave_nothing_behind() -> None:
     """After start and stop, descriptors, threads, mappings and processes are as before; stop is quick."""
 
@@ -261,8 +179,7 @@ def test_five_rounds_leave_nothing_behind() -> None:
         assert not camera.status().alive
         camera.stop()
     assert count() == before
-    assert not any(map(process_exists, pids))
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids), "a zombie is left"
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids), "a process or a zombie is left"
 
 
 def test_memory_lives_as_long_as_a_held_frame() -> None:
@@ -273,67 +190,6 @@ def test_memory_lives_as_long_as_a_held_frame() -> None:
     assert all(map(is_whole, keeper.frames))
     keeper.release()
     assert "inspectd-frames" not in Path("/proc/self/maps").read_text()
-
-
-def test_camera_dies_with_its_parent() -> None:
-    """When the agent is killed, no camera process is left holding the device, not even one that hangs."""
-    settings = {**PATTERN, "stall_ms": 60_000}
-    program = (
-        "import time\n"
-        "from inspectd.io.camera_process import CameraProcess\n"
-        "from inspectd.io.camera_settings import SimulatedCameraSettings\n"
-        f"camera = CameraProcess(SimulatedCameraSettings.model_validate({settings!r}))\n"
-        "camera.start(lambda frame: frame.release())\n"
-        "while not camera.status().frames: time.sleep(0.01)\n"
-        "print('pid', camera.status().pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as agent:
-        assert agent.stdout is not None
-        pid = next(int(line.split()[1]) for line in agent.stdout if line.startswith("pid"))
-        assert process_exists(pid)
-        os.kill(pid, signal.SIGSTOP)
-        agent.kill()
-        wait_for(lambda: not process_exists(pid), "the end of the camera's process")
-
-
-def test_signals_to_the_camera() -> None:
-    """Ctrl-C, which reaches the whole group, is ignored; SIGTERM ends the process; output goes to stderr."""
-    with running(pattern_camera(), lambda frame: frame.release()) as camera:
-        wait_for(lambda: camera.status().alive, "the camera")
-        pid = camera.status().pid
-        assert pid is not None
-        assert Path(f"/proc/{pid}/fd/1").readlink() == Path("/proc/self/fd/2").readlink()
-        os.kill(pid, signal.SIGINT)
-        frames = camera.status().frames
-        wait_for(lambda: camera.status().frames > frames + 3, "frames after SIGINT")
-        assert camera.status().pid == pid
-        os.kill(pid, signal.SIGTERM)
-        wait_for(lambda: camera.status().restarts, "the restart")
-        assert "ended with exit status 0" in camera.status().error
-
-
-def test_missing_folder_is_told_retried_and_mended(tmp_path: Path) -> None:
-    """No such folder: status tells what, where and the remedy; once it is there, frames come."""
-    folder = tmp_path / "parts"
-    settings = FolderCameraSettings(path=folder, restart_backoff_ms=10, restart_backoff_max_ms=20)
-    keeper = Keeper()
-    with running(settings, keeper) as camera:
-        wait_for(lambda: camera.status().restarts, "a retry")
-        status = camera.status()
-        assert not status.alive
-        assert str(folder) in status.error
-        assert "correct `path`" in status.error
-        camera.trigger()
-        assert camera.status().triggers_lost == 1
-        made = tmp_path / "made"
-        made.mkdir()
-        cv2.imwrite(str(made / "a.png"), np.full((4, 5, 3), 9, np.uint8))
-        made.rename(folder)
-        wait_for(lambda: keeper.frames, "the image")
-        assert (keeper.frames[0].label, int(keeper.frames[0].pixels.min())) == ("a.png", 9)
-        wait_for(lambda: camera.status().finished, "the end of the replay")
-        assert camera.status().alive
 
 
 def test_software_trigger_brings_one_frame_stamped_at_the_trigger(tmp_path: Path) -> None:
