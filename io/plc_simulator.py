@@ -87,7 +87,11 @@ class PlcSimulator:
         )
         self._reader = threading.Thread(target=self._read, name="plc-simulator", daemon=True)
         self._reader.start()
-        self._wait_for(self._listening, _START_TIMEOUT_S, "listening")
+        try:
+            self._wait_for(self._listening, _START_TIMEOUT_S, "listening")
+        except PlcError:
+            self.stop()
+            raise
         return self
 
     def command(self, name: str, **arguments: Any) -> dict[str, Any]:
