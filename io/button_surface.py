@@ -32,6 +32,7 @@ RIM_OUTER = 0.90
 
 MOTTLE = 0.017  # standard deviation of the albedo's mottled part
 LATHE = 0.010  # and of the fine rings that turning leaves
+SENSOR_NOISE = 1.0  # standard deviation, grey levels
 TEXTURE_SPREAD = math.hypot(MOTTLE, LATHE)
 
 _PRODUCT_SEED = 20_250_607  # the product's own texture: the same for every line and part
@@ -81,7 +82,7 @@ class Fields:
     lathe: F32  # [C, C] turning rings, standard deviation LATHE
     mottle: F32  # [M, N] larger than the frame, standard deviation MOTTLE
     belt: F32  # [M, N] brightness of the belt, about 1
-    noise: F32  # [M, N] the sensor's noise, standard deviation 1
+    noise: F32  # [M, N] the sensor's noise, standard deviation SENSOR_NOISE
     across: F32  # [1, w] -1 to 1
     down: F32  # [h, 1] -1 to 1
     vignette: F32  # [h, w] about 1
@@ -176,7 +177,7 @@ def fields(height: int, width: int) -> Fields:
         lathe=_lathe(generator, radius),
         mottle=MOTTLE * _noise(generator, tile, [(0.9 * scale, 1.0), (2.5 * scale, 0.8), (8 * scale, 0.8)]),
         belt=belt.astype(np.float32),
-        noise=_noise(generator, tile, [(0.0, 1.0)]),
+        noise=SENSOR_NOISE * _noise(generator, tile, [(0.0, 1.0)]),
         across=across,
         down=down,
         vignette=(1.02 - 0.05 * (across * across + down * down)).astype(np.float32),
@@ -191,9 +192,9 @@ def crop(tile: F32, shape: tuple[int, int], at: tuple[float, float]) -> F32:
 
 
 def place(
-    field: F32, pose: Pose, nominal_radius: float, turn: float, corner: tuple[int, int], side: int
-) -> F32:
-    """Turn `field` (centred, of the nominal radius) by `turn` and lay it at `pose` into a side x side window.
+    field: F32, pose: Pose, nominal_radius: float, turn: float, corner: tuple[int, int], out: F32
+) -> None:
+    """Turn `field` (centred, of the nominal radius) by `turn` and lay it at `pose` into the window `out`.
 
     `corner` is the window's top left pixel x, y in the frame. Outside the field it is 0.
     """
@@ -206,4 +207,4 @@ def place(
             [sine, cosine, pose.y - corner[1] - (sine + cosine) * centre],
         ]
     )
-    return cast("F32", cv2.warpAffine(field, matrix, (side, side), flags=cv2.INTER_LINEAR))
+    cv2.warpAffine(field, matrix, (out.shape[1], out.shape[0]), dst=out, flags=cv2.INTER_LINEAR)

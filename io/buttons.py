@@ -8,7 +8,7 @@ twin of part n rendered with rate 1: the same pixels but for the defect.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -18,9 +18,6 @@ from inspectd.io.button_canvas import Site
 from inspectd.io.button_defects import DEFECTS, draw_size
 from inspectd.io.button_scene import Scene, draw_look
 from inspectd.io.marker import draw_marker
-
-if TYPE_CHECKING:
-    from inspectd.io.button_surface import F32
 
 U8: TypeAlias = NDArray[np.uint8]
 Mask: TypeAlias = NDArray[np.bool_]
@@ -80,7 +77,7 @@ def render_into(
     mask = np.zeros((height, width), np.bool_)
     if truth.kind is not None:
         _add_defect(scene, mask, truth.kind, truth.size, _generator(seed, part, _DEFECT))
-    _expose(scene.planes, scene.noise(), out)
+    scene.expose(out)
     if marker:
         draw_marker(out, part, defective=truth.kind is not None)
     return mask, truth
@@ -90,7 +87,7 @@ def empty_frame(seed: int, number: int, size: int = 512) -> U8:
     """The belt without a part, RGB uint8 [size, size, 3]; `number` (0 or more) tells frames apart."""
     pixels = np.empty((size, size, 3), np.uint8)
     scene = Scene(draw_look(_generator(seed, number, _LOOK), size, size), size, size, empty=True)
-    _expose(scene.planes, scene.noise(), pixels)
+    scene.expose(pixels)
     return pixels
 
 
@@ -117,9 +114,3 @@ def _add_defect(scene: Scene, mask: Mask, kind: str, size: float, generator: np.
     visible = np.abs(lit - good).max(axis=0) > VISIBLE
     good[:] = lit
     mask[here] = cv2.morphologyEx(visible.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
-
-
-def _expose(planes: F32, noise: F32, out: U8) -> None:
-    """Add the sensor's noise and round to 8 bits."""
-    levels = [cast("U8", cv2.add(plane, noise, dtype=cv2.CV_8U)) for plane in planes]
-    cv2.merge(levels, dst=out)

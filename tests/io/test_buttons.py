@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -76,6 +77,19 @@ def test_a_part_does_not_depend_on_the_parts_before_it() -> None:
     for part in (11, 12):
         render_part(5, part, 1.0, 192)
     np.testing.assert_array_equal(render_part(5, 10, 1.0, 256)[0], first)
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    """Parts rendered by four threads at once are the parts rendered one by one."""
+
+    def render(part: int) -> NDArray[np.uint8]:
+        return render_part(5, part, 1.0, 256)[0]
+
+    alone = [render(part) for part in range(16)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(render, range(16)))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_rendering_into_a_given_array_gives_the_same_picture() -> None:
