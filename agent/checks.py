@@ -8,16 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from inspectd.agent.config import StationSettings
+from ruamel.yaml.comments import CommentedMap
+
+from inspectd.agent.config import StationSettings, read_config
+from inspectd.agent.errors import ConfigError
+from inspectd.agent.times import position_wait_ms, trigger_lead_ms
+from inspectd.agent.yaml_file import line_of
 from inspectd.io.camera_settings import VideoCameraSettings
 
 Key = tuple[str | int, ...]
 
 # A part's slot in the ring is its own for 15 parts at the wrap of ids; one more is kept in hand.
 MAX_PARTS_BETWEEN = 14
-# Longest time between the polls around an exposure whose position is still trusted, ms (besides the cycle).
-POLL_LIMIT_MS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +32,25 @@ class Problem:
     text: str
     warning: bool = False
 
+    def located(self, path: Path, document: CommentedMap) -> str:
+        """Say it with file, line and key; `document` is the file's content."""
+        return f"{path}:{line_of(document, self.key)}: {'.'.join(map(str, self.key))}: {self.text}"
+
+
+def load_checked(path: Path) -> StationSettings:
+    """Load a station's file and apply every rule. Raises ConfigError with everything wrong."""
+    settings, document = read_config(path)
+    problems = [problem for problem in find_problems(settings) if not problem.warning]
+    if problems:
+        raise ConfigError([problem.located(path, document) for problem in problems])
+    return settings
+
 
 def find_problems(settings: StationSettings) -> list[Problem]:
     """Apply every rule."""
     rules = [_classes, _trigger, _deadlines, _travel, _stamps]
     rules.append(_free_running if settings.plc.mode == "free_running" else _windows)
     return [problem for rule in rules for problem in rule(settings)]
-
-
-def trigger_lead_ms(settings: StationSettings) -> float:
-    """How long before the last good poll a part's exposure may lie: one PLC scan if triggered by hardware."""
-    return settings.plc.plc_scan_ms if settings.camera.trigger == "hardware" else 0.0
 
 
 def _classes(settings: StationSettings) -> Iterator[Problem]:
@@ -100,11 +112,17 @@ def _windows(settings: StationSettings) -> Iterator[Problem]:
 def _travel(settings: StationSettings) -> Iterator[Problem]:
     """The verdict must reach the PLC before the part reaches the gate, and while its slot is its own."""
     line, plc = settings.line, settings.plc
-    safe_copy = line.deadline_ms + plc.max_trigger_age_ms + plc.cycle_ms + plc.timeout_ms + plc.plc_scan_ms
+    # From the photo-eye: a scan until the PLC gives the part its id, the id's age when it is seen, the
+    # deadline, the next cycle, a write that just succeeds, and the scan that copies the verdict.
+    age_ms = 0.0 if plc.mode == "free_running" else plc.plc_scan_ms + plc.max_trigger_age_ms
+    safe_copy = age_ms + line.deadline_ms + plc.cycle_ms + plc.timeout_ms + plc.plc_scan_ms
     if not safe_copy < line.eye_to_gate_ms:
+        parts_of_it = "deadline + cycle + time-out + PLC scan"
+        if age_ms:
+            parts_of_it = f"PLC scan + trigger age + {parts_of_it}"
         text = (
-            f"a part reaches the gate after {line.eye_to_gate_ms:g} ms, its verdict may take deadline + "
-            f"trigger age + cycle + time-out + PLC scan = {safe_copy:g} ms"
+            f"a part reaches the gate after {line.eye_to_gate_ms:g} ms, its verdict may take "
+            f"{parts_of_it} = {safe_copy:g} ms"
         )
         yield Problem(("line", "eye_to_gate_ms"), f"{text}; move the gate or lower line.deadline_ms")
     parts = math.ceil(safe_copy / line.min_part_interval_ms)
@@ -116,22 +134,31 @@ def _travel(settings: StationSettings) -> Iterator[Problem]:
 
 
 def _free_running(settings: StationSettings) -> Iterator[Problem]:
-    """A position must be sharper than half the pitch: max_speed x 25 ms + cycle + scan < pitch / 2.
-
-    At full speed the pitch is max_speed x min_part_interval, so the speed cancels out.
-    """
+    """A position must be sharper than half the pitch, and known before the deadline."""
     line, plc = settings.line, settings.plc
-    uncertain_ms = POLL_LIMIT_MS + plc.cycle_ms + plc.plc_scan_ms
-    if not uncertain_ms < line.min_part_interval_ms / 2:
-        text = (
-            f"at full speed the belt moves for {uncertain_ms:g} ms (25 + cycle + PLC scan) between two known "
-            f"positions, which is not under half of min_part_interval_ms ({line.min_part_interval_ms:g})"
-        )
-        yield Problem(("line", "min_part_interval_ms"), f"{text}; slow the line or shorten plc.cycle_ms")
+    waited = position_wait_ms(settings)
+    if line.min_pitch_counts is None:
+        text = "is missing; free-running mode needs the shortest distance between two parts in encoder counts"
+        yield Problem(("line", "min_pitch_counts"), text)
+    else:
+        uncertain_ms = waited + plc.plc_scan_ms
+        uncertain = plc.max_speed_counts_per_s * uncertain_ms / 1000
+        if not uncertain < line.min_pitch_counts / 2:
+            text = (
+                f"at max_speed_counts_per_s ({plc.max_speed_counts_per_s:g}) the belt moves {uncertain:g} "
+                f"counts in {uncertain_ms:g} ms (25 + cycle + PLC scan) between two known positions: not "
+                f"under half of line.min_pitch_counts ({line.min_pitch_counts:g})"
+            )
+            yield Problem(("plc", "max_speed_counts_per_s"), f"{text}; slow the line or widen the pitch")
+    if not waited < line.deadline_ms:
+        text = f"a position is certain only {waited:g} ms (25 + cycle) after the exposure, at or past the"
+        yield Problem(("line", "deadline_ms"), f"{text} deadline ({line.deadline_ms:g}); raise deadline_ms")
 
 
 def _stamps(settings: StationSettings) -> Iterator[Problem]:
     camera = settings.camera
     if isinstance(camera, VideoCameraSettings) and camera.is_stream:
         text = "a network stream carries no exposure stamps: this station reports, but never accepts a part"
+        if not settings.line.shadow:
+            text += "; set line.shadow to true, or it will ask to stop the line"
         yield Problem(("cameras", 0, "source"), text, warning=True)

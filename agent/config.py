@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from ruamel.yaml.comments import CommentedMap
 
-from inspectd.agent.yaml_file import read_yaml, validate
+from inspectd.agent.errors import ConfigError
+from inspectd.agent.yaml_file import line_of, read_yaml, validate
 from inspectd.inference.runtime import RuntimeSettings
 from inspectd.io.camera_settings import (
     CameraSettings,
@@ -22,11 +24,11 @@ from inspectd.io.plc_settings import PlcSettings
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class LineSettings(_Settings):
-    """The times of the line. Every part of the law that says "on time" is set here."""
+    """The times and distances of the line. Every part of the law that says "on time" is set here."""
 
     min_part_interval_ms: float = Field(gt=0, le=600_000, description="shortest time between two parts, ms")
     deadline_ms: float = Field(
@@ -43,6 +45,12 @@ class LineSettings(_Settings):
     )
     eye_to_gate_ms: float = Field(
         gt=0, le=600_000, description="shortest time of a part from the photo-eye to the reject gate, ms"
+    )
+    min_pitch_counts: float | None = Field(
+        default=None,
+        gt=0,
+        le=2**31,
+        description="shortest distance between two parts, encoder counts; free-running mode only",
     )
     stop_after: int = Field(
         default=20,
@@ -92,19 +100,34 @@ def load_config(path: Path) -> StationSettings:
 
     Relative paths in the file are taken from the file's own folder.
     """
+    settings, _ = read_config(path)
+    return settings
+
+
+def read_config(path: Path) -> tuple[StationSettings, CommentedMap]:
+    """Do as `load_config`, and give the file's content with its line numbers too."""
     document = read_yaml(path)
-    return resolve_paths(validate(StationSettings, document, path), path.resolve().parent)
+    settings = validate(StationSettings, document, path)
+    folder = path.resolve().parent
 
+    def absolute(inner: str | Path, *key: str | int) -> Path:
+        try:
+            return folder / Path(inner).expanduser()
+        except RuntimeError as error:
+            where = f"{path}:{line_of(document, key)}: {'.'.join(map(str, key))}"
+            raise ConfigError([f"{where}: {inner}: ~ names no known user; write the whole path"]) from error
 
-def resolve_paths(settings: StationSettings, folder: Path) -> StationSettings:
-    """Make every path of the settings absolute."""
     classes = [
-        entry.model_copy(update={"bundle": folder / entry.bundle.expanduser()}) for entry in settings.classes
+        entry.model_copy(update={"bundle": absolute(entry.bundle, "classes", number, "bundle")})
+        for number, entry in enumerate(settings.classes)
     ]
-    record = settings.record.model_copy(update={"folder": folder / settings.record.folder.expanduser()})
+    folder_of_record = absolute(settings.record.folder, "record", "folder")
+    record = settings.record.model_copy(update={"folder": folder_of_record})
     camera: Any = settings.camera
     if isinstance(camera, FolderCameraSettings):
-        camera = camera.model_copy(update={"path": folder / camera.path.expanduser()})
+        camera = camera.model_copy(update={"path": absolute(camera.path, "cameras", 0, "path")})
     elif isinstance(camera, VideoCameraSettings) and not camera.is_device and not camera.is_stream:
-        camera = camera.model_copy(update={"source": str(folder / Path(camera.source).expanduser())})
-    return settings.model_copy(update={"classes": classes, "record": record, "cameras": [camera]})
+        source = str(absolute(camera.source, "cameras", 0, "source"))
+        camera = camera.model_copy(update={"source": source})
+    update = {"classes": classes, "record": record, "cameras": [camera]}
+    return settings.model_copy(update=update), document

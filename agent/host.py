@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import structlog
 
@@ -13,6 +12,7 @@ from inspectd.agent.outcomes import Outcomes, in_force
 from inspectd.agent.record import Recorder
 from inspectd.agent.scorer import Scorer
 from inspectd.agent.supervision import Faults, Pulse
+from inspectd.agent.times import PartTimes
 from inspectd.agent.verdict import Finding, InForce
 from inspectd.io.camera import Camera, Frame
 from inspectd.io.plc import FaultCode, Reason, Verdict
@@ -34,19 +34,6 @@ from inspectd.io.plc_events import (
 )
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PartTimes:
-    """Times of a part in seconds.
-
-    `window` is how long after the start of the last good poll its exposure may lie, `early` how long before;
-    `deadline` runs from the moment the trigger was seen.
-    """
-
-    window: float
-    early: float
-    deadline: float
 
 
 class Host:
@@ -139,7 +126,7 @@ class Host:
             fault=fault,
             degraded=not self._recorder.status().healthy,
             shadow=self._shadow,
-            stop_line=fault is FaultCode.STOP_LINE,
+            stop_line=self._faults.holds(FaultCode.STOP_LINE),
             recipe_in_force=self._recipe,
             missed=counters.missed,
             late=counters.late,
@@ -190,11 +177,13 @@ class Host:
 
     def on_frame(self, frame: Frame) -> None:
         """Take a frame from the camera's thread; in free-running mode each frame is a part of its own."""
-        if self._next_part is not None:
-            self._open_free_running(frame, self._next_part())
-        self._line.put(frame)
+        if self._next_part is None or self._open_free_running(frame, self._next_part()):
+            self._line.put(frame)
+        else:
+            frame.release()
 
-    def _open_free_running(self, frame: Frame, part_id: int) -> None:
+    def _open_free_running(self, frame: Frame, part_id: int) -> bool:
+        """Open the part that a frame shows; False if there is nothing to judge it by."""
         epoch, recipe = self._plc_now()
         scorer = self._scorers.get(recipe)
         part = OpenPart(
@@ -210,9 +199,10 @@ class Host:
         if scorer is None:
             finding = Finding(Verdict.UNKNOWN, Reason.OFFLINE, f"no class for recipe {recipe}")
             self._outcomes.conclude(part, finding, frame.received_at)
-            return
+            return False
         self._recipe = recipe
         self._enter(part)
+        return True
 
     def _enter(self, part: OpenPart) -> None:
         for crowded_out in self._ledger.open(part):

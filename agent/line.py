@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import structlog
 
@@ -15,6 +15,7 @@ from inspectd.agent.outcomes import Observation, Outcomes
 from inspectd.agent.pairing import Candidate, Pairing
 from inspectd.agent.scorer import Scorer
 from inspectd.agent.supervision import ENGINE_BUDGET, MISMATCH_BUDGET, Budget, Faults, Pulse
+from inspectd.agent.times import LineTimes
 from inspectd.agent.verdict import Evidence, ViewEvidence, decide
 from inspectd.inference.errors import InferenceError
 from inspectd.io.camera import Camera, Frame
@@ -26,17 +27,6 @@ log = structlog.get_logger(__name__)
 ENGINE_FAILURES = Budget(FaultCode.INFERENCE_FAILING, ENGINE_BUDGET)
 MISMATCHES = Budget(FaultCode.FRAME_MISMATCH, MISMATCH_BUDGET)
 IDLE_WAIT_S = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class LineTimes:
-    """Limits of the line loop in seconds.
-
-    `step` bounds each step of the loop; a frame waits for its trigger for `claim` after its exposure.
-    """
-
-    step: float
-    claim: float
 
 
 class Line:
@@ -72,6 +62,7 @@ class Line:
         self._news = threading.Condition()
         self._stopping = False
         self._void_before = 0.0
+        self._closed: deque[Candidate] = deque()
         self._observed: dict[int, Observation] = {}
         self.errors = 0
 
@@ -105,28 +96,34 @@ class Line:
             try:
                 self._turn()
             except Exception:
-                # The parts concerned stay open and become UNKNOWN/21 at their deadline.
+                # The part concerned has no score, and so becomes UNKNOWN; the loop goes on.
                 self.errors += 1
                 self._faults.count(ENGINE_FAILURES, failed=True)
                 log.exception("inspection_turn_failed", errors=self.errors)
-        self._pairing.close()
+        self._release_all()
 
     def _turn(self) -> None:
-        self._take_inbox()
-        for candidate in self._pairing.open_candidates():
-            part = candidate.part
-            if len(candidate.frames) == 1 and part.part_id not in self._observed:
-                self._observed[part.part_id] = self._observe(part, candidate.frames[0])
+        """Take in what has come, conclude the parts whose windows are closed, then score one frame."""
+        # All that came by `now` is taken in before a window is closed at `now`: while the last frame was
+        # scored, a second exposure of the same part may have come.
         now = time.monotonic()
-        for candidate in self._pairing.take_closed(now):
-            self._give_verdict(candidate, now)
+        self._take_inbox()
         self._pairing.release_older(now - self._times.claim)
+        self._closed.extend(self._pairing.take_closed(now))
+        while self._closed:
+            self._conclude(self._closed.popleft())
+        candidate = self._next_to_observe()
+        if candidate is not None:
+            self._observe(candidate)
 
     def _wait(self) -> None:
+        """Wait for news or for the next window to close, unless there is work left."""
         closes_at = self._pairing.next_close()
         wait_s = IDLE_WAIT_S if closes_at is None else min(IDLE_WAIT_S, closes_at - time.monotonic())
+        if wait_s <= 0 or self._closed or self._next_to_observe() is not None:
+            return
         with self._news:
-            if not self._inbox and not self._stopping and wait_s > 0:
+            if not self._inbox and not self._stopping:
                 self._news.wait(wait_s)
 
     def _take_inbox(self) -> None:
@@ -142,34 +139,66 @@ class Line:
             else:
                 self._pairing.offer(item)
 
-    def _observe(self, part: OpenPart, frame: Frame) -> Observation:
+    def _next_to_observe(self) -> Candidate | None:
+        """The oldest part with one frame that nobody has looked at and that is still worth a look."""
+        for candidate in self._pairing.open_candidates():
+            part_id = candidate.part.part_id
+            if len(candidate.frames) == 1 and part_id not in self._observed and self._ledger.is_open(part_id):
+                return candidate
+        return None
+
+    def _observe(self, candidate: Candidate) -> None:
         """Score a part's frame, whatever comes of it, and give the frame's memory back."""
+        part, frame = candidate.part, candidate.frames[0]
         scorer = self._scorers[part.in_force.recipe]
         observation = Observation.of(frame, scorer)
+        # Entered before it is judged: a frame that the scorer fails on is not tried again.
+        self._observed[part.part_id] = observation
         try:
             if not observation.unfit:
                 self._pulse.step("inference", self._times.step)
                 observation.add(scorer.judge(frame.pixels))
-                self._faults.count(ENGINE_FAILURES, failed=False)
+            if not observation.unfit:
+                self._faults.count(ENGINE_FAILURES, failed=not math.isfinite(observation.score))
         except InferenceError as error:
             observation.failure = str(error)
             log.error("inference_failed", part=part.part_id, error=str(error))
             self._faults.count(ENGINE_FAILURES, failed=True)
         finally:
             frame.release()
-        return observation
 
-    def _give_verdict(self, candidate: Candidate, now: float) -> None:
+    def _conclude(self, candidate: Candidate) -> None:
+        """Give a part its verdict, if it still waits for one, with the frames of its closed window."""
+        part_id = candidate.part.part_id
+        try:
+            if self._ledger.is_open(part_id):
+                try:
+                    if len(candidate.frames) == 1 and part_id not in self._observed:
+                        self._observe(candidate)
+                finally:
+                    self._give_verdict(candidate)
+        finally:
+            self._observed.pop(part_id, None)
+            candidate.release()
+
+    def _give_verdict(self, candidate: Candidate) -> None:
         part = candidate.part
-        seen = self._observed.pop(part.part_id, None)
-        if not self._ledger.is_open(part.part_id):
-            return
+        seen = self._observed.get(part.part_id)
         position = self._position_at(part.window_start) if self._position_at else None
+        now = time.monotonic()
         finding = decide(self._evidence(candidate, seen, position, now))
-        self._faults.count(MISMATCHES, failed=finding.reason is Reason.FRAME_MISMATCH)
-        if self._ledger.settle(part.part_id, now) is not None:
-            encoder = position.encoder if isinstance(position, Position) else None
-            self._outcomes.conclude(part, finding, now, seen, encoder)
+        if self._ledger.settle(part.part_id, now) is None:
+            return
+        mismatch = finding.reason is Reason.FRAME_MISMATCH and len(candidate.frames) != 1
+        self._faults.count(MISMATCHES, failed=mismatch)
+        encoder = position.encoder if isinstance(position, Position) else None
+        self._outcomes.conclude(part, finding, now, seen, encoder)
+
+    def _release_all(self) -> None:
+        self._take_inbox()
+        for candidate in self._closed:
+            candidate.release()
+        self._pairing.close()
 
     def _evidence(
         self,

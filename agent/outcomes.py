@@ -101,14 +101,17 @@ class Counters:
 
 
 class Outcomes:
-    """Carries verdicts out. Called from the inspection and the PLC thread; never waits."""
+    """Carries verdicts out. Called from the inspection, PLC and camera threads; never waits.
+
+    `stop_line` is how many parts in a row may be not accepted; None: the line is never asked to stop.
+    """
 
     def __init__(
         self,
         publish: Callable[[Result], None],
         recorder: Recorder,
         faults: Faults,
-        stop_line: Budget,
+        stop_line: Budget | None,
         station: int,
     ) -> None:
         self._publish = publish
@@ -234,8 +237,9 @@ class Outcomes:
     def _count(self, verdict: Verdict, reason: Reason) -> None:
         with self._lock:
             self.counters.add(verdict, reason)
-        if self._faults.count(self._stop_line, failed=verdict is not Verdict.ACCEPT):
-            log.error("stop_line_requested", not_accepted_in_a_row=self._stop_line.limit)
+        stop_line = self._stop_line
+        if stop_line and self._faults.count(stop_line, failed=verdict is not Verdict.ACCEPT):
+            log.error("stop_line_requested", not_accepted_in_a_row=stop_line.limit)
 
 
 def _verdict_name(number: int) -> str:

@@ -22,6 +22,11 @@ class Candidate:
     closes_at: float
     frames: list[Frame] = field(default_factory=list[Frame])
 
+    def release(self) -> None:
+        """Give back what the frames hold."""
+        for frame in self.frames:
+            frame.release()
+
 
 class Pairing:
     """Pairs the frames of one camera with parts. For one thread; times in seconds, monotonic.
@@ -91,7 +96,6 @@ class Pairing:
     def close(self) -> None:
         """Release everything."""
         for candidate in self._open:
-            for frame in candidate.frames:
-                frame.release()
+            candidate.release()
         self._open.clear()
         self.release_older(float("inf"))

@@ -120,6 +120,8 @@ class Recorder:
     def _write(self, batch: list[Row]) -> None:
         data = b"".join(json.dumps(row, allow_nan=False, default=str).encode() + b"\n" for row in batch)
         try:
+            if not self._healthy:
+                _mend_torn_line(self._path)  # a full disk may have cut the last batch short
             with self._path.open("ab") as file:
                 file.write(data)
                 file.flush()
@@ -160,17 +162,17 @@ def _mend_torn_line(path: Path) -> None:
 def read_rows(folder: Path, *, newest_first: bool = False) -> Iterator[Row]:
     """Give every readable row of a record's folder, oldest first unless asked otherwise.
 
-    Lines torn by a power cut are passed over.
+    Lines torn by a power cut are passed over. Raises RecordError if a file cannot be read.
     """
-    files = [folder / FILE_NAME]
-    number = 1
-    while (older := folder / f"{FILE_NAME}.{number}").exists():
-        files.append(older)
-        number += 1
-    for path in files if newest_first else reversed(files):
-        if not path.exists():
-            continue
-        lines = path.read_bytes().splitlines()
+    for path in _files(folder) if newest_first else reversed(_files(folder)):
+        try:
+            lines = path.read_bytes().splitlines()
+        except FileNotFoundError:
+            continue  # it was rotated away just now
+        except OSError as error:
+            raise RecordError(
+                f"record {path}: {error.strerror}; make it readable for the agent's user"
+            ) from error
         for line in reversed(lines) if newest_first else lines:
             try:
                 row = json.loads(line)
@@ -178,6 +180,17 @@ def read_rows(folder: Path, *, newest_first: bool = False) -> Iterator[Row]:
                 continue
             if isinstance(row, dict):
                 yield row
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a record, newest first."""
+    files = [folder / FILE_NAME]
+    try:
+        while (older := folder / f"{FILE_NAME}.{len(files)}").exists():
+            files.append(older)
+    except OSError as error:
+        raise RecordError(f"record {folder}: {error.strerror}; let the agent's user enter it") from error
+    return files
 
 
 def recorded_ids(folder: Path, epoch: int, *, ring_key: str) -> RecordedIds:

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 import structlog
 
-from inspectd.agent.checks import POLL_LIMIT_MS, trigger_lead_ms
 from inspectd.agent.config import ClassSettings, StationSettings
 from inspectd.agent.errors import AgentError
-from inspectd.agent.host import Host, PartTimes
+from inspectd.agent.host import Host
 from inspectd.agent.ledger import Ledger
-from inspectd.agent.line import Line, LineTimes
+from inspectd.agent.line import Line
 from inspectd.agent.notify import Notifier
 from inspectd.agent.outcomes import Outcomes
 from inspectd.agent.pairing import Pairing
 from inspectd.agent.record import Recorder, recorded_ids
 from inspectd.agent.scorer import Scorer
 from inspectd.agent.supervision import PLC_LIMIT_S, RECORD_LIMIT_S, Budget, Faults, Pulse
+from inspectd.agent.times import line_times, part_times
 from inspectd.agent.verdict import Finding
 from inspectd.inference.engine import open_engine
 from inspectd.inference.runtime import RuntimeSettings
@@ -74,7 +74,8 @@ class Station:
             publish=self._publish,
             recorder=self.recorder,
             faults=self.faults,
-            stop_line=Budget(FaultCode.STOP_LINE, settings.line.stop_after),
+            # In shadow mode nothing is ever accepted, and that is no reason to stop the line.
+            stop_line=None if settings.line.shadow else Budget(FaultCode.STOP_LINE, settings.line.stop_after),
             station=settings.plc.station,
         )
         self.line = self._make_line()
@@ -84,11 +85,12 @@ class Station:
         self._thread = threading.Thread(target=self.line.run, name="inspection", daemon=True)
         self.host.inspecting = self._thread.is_alive
 
-    def start(self) -> None:
-        """Load every class, start everything, and go Online.
+    def start(self, stop: threading.Event | None = None) -> None:
+        """Load every class, start everything, and go Online; give up between two steps if `stop` is set.
 
         Raises AgentError, BundleError or EngineError where a part of the station cannot be had.
         """
+        stop = stop or threading.Event()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.camera.start(self.host.on_frame)
         self.recorder.start()
@@ -98,7 +100,10 @@ class Station:
             log.info(
                 "class_loaded", recipe=entry.recipe, name=scorer.class_name, bundle=scorer.bundle_id[:12]
             )
-        self._await_camera()
+            if stop.is_set():
+                return
+        if not self._await_camera(stop):
+            return
         self._thread.start()
         # What start-up left behind is not garbage: without it a collection is too short to delay a verdict.
         gc.collect()
@@ -130,26 +135,36 @@ class Station:
     def stop(self) -> None:
         """Go offline, give every part in flight its UNKNOWN, and write everything down. Idempotent."""
         self._notifier.send("STOPPING=1")
-        now = time.monotonic()
-        for part in self._ledger.drop_all():
-            finding = Finding(Verdict.UNKNOWN, Reason.OFFLINE, "the agent is stopping")
-            self.outcomes.conclude(part, finding, now)
+        self._drop_parts()
         self.line.stop()
         self.link.stop()
         if self._thread.is_alive():
             self._thread.join(0.5)
         self.camera.stop()
+        # What came after the first time is too late for the PLC, but not for the record.
+        self._drop_parts()
         self.outcomes.flush()
         self.recorder.stop()
         for scorer in self._scorers.values():
             scorer.close()
         log.info("station_stopped", station=self._settings.name)
 
-    def _await_camera(self) -> None:
-        """Give the camera a moment to come up; a station without one starts all the same, with a fault."""
+    def _drop_parts(self) -> None:
+        now = time.monotonic()
+        for part in self._ledger.drop_all():
+            finding = Finding(Verdict.UNKNOWN, Reason.OFFLINE, "the agent is stopping")
+            self.outcomes.conclude(part, finding, now)
+
+    def _await_camera(self, stop: threading.Event) -> bool:
+        """Give the camera a moment to come up; a station without one starts all the same, with a fault.
+
+        False if `stop` was set meanwhile.
+        """
         give_up = time.monotonic() + CAMERA_START_S
         while not self.camera.status().alive and time.monotonic() < give_up:
-            time.sleep(0.01)
+            if stop.wait(0.01):
+                return False
+        return not stop.is_set()
 
     def _any_fault(self) -> bool:
         faults = (self.faults.current(), self.link.fault)
@@ -167,36 +182,29 @@ class Station:
         return self.link.plc_now()
 
     def _make_line(self) -> Line:
-        line, plc = self._settings.line, self._settings.plc
-        free_running = plc.mode == "free_running"
-        # In free-running mode a position is certain, or certainly uncertain, once this has passed.
-        transfer_ms = POLL_LIMIT_MS + plc.cycle_ms if free_running else line.frame_transfer_ms
-        claim_ms = plc.max_trigger_age_ms + trigger_lead_ms(self._settings) + line.trigger_to_exposure_ms
+        times = line_times(self._settings)
+        free_running = self._settings.plc.mode == "free_running"
         return Line(
-            times=LineTimes(step=line.step_limit_ms / 1000, claim=2 * claim_ms / 1000),
+            times=times,
             camera=self.camera,
             scorers=self._scorers,
-            pairing=Pairing(transfer_ms / 1000, spare_frames=self._settings.camera.slots // 2),
+            pairing=Pairing(times.transfer, spare_frames=self._settings.camera.slots // 2),
             ledger=self._ledger,
             outcomes=self.outcomes,
             faults=self.faults,
             pulse=self._pulse,
-            shadow=line.shadow,
+            shadow=self._settings.line.shadow,
             any_fault=self._any_fault,
             position_at=self._position_at if free_running else None,
         )
 
     def _make_host(self) -> Host:
-        line, plc, folder = self._settings.line, self._settings.plc, self._settings.record.folder
-        free_running = plc.mode == "free_running"
+        folder = self._settings.record.folder
+        free_running = self._settings.plc.mode == "free_running"
         ring_key = "result_seq" if free_running else "trig_id"
         part_ids = itertools.count(recorded_ids(folder, 0, ring_key=ring_key).last_part_id + 1)
         return Host(
-            times=PartTimes(
-                window=(plc.max_trigger_age_ms + line.trigger_to_exposure_ms) / 1000,
-                early=trigger_lead_ms(self._settings) / 1000,
-                deadline=line.deadline_ms / 1000,
-            ),
+            times=part_times(self._settings),
             camera=self.camera,
             software_trigger=self._settings.camera.trigger == "software",
             scorers=self._scorers,
@@ -206,7 +214,7 @@ class Station:
             recorder=self.recorder,
             faults=self.faults,
             pulse=self._pulse,
-            shadow=line.shadow,
+            shadow=self._settings.line.shadow,
             read_record=lambda epoch: recorded_ids(folder, epoch, ring_key=ring_key),
             next_part=(lambda: next(part_ids)) if free_running else None,
             plc_now=self._plc_now,

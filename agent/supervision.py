@@ -100,6 +100,11 @@ class Faults:
             self._in_a_row.clear()
             return cleared
 
+    def holds(self, fault: FaultCode) -> bool:
+        """Whether this fault is among those that stand or are latched."""
+        with self._lock:
+            return fault in self._latched or fault in self._standing
+
     def current(self) -> FaultCode:
         """The fault to show: the first one latched, else the first one standing, else none."""
         with self._lock:

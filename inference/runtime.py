@@ -23,7 +23,7 @@ Precision = Literal["float32", "bfloat16"]
 class RuntimeSettings(BaseModel):
     """Which runtime computes the scores, and how. Thresholds are kept per runtime and precision."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: Literal["openvino", "torch"] = Field(
         default="openvino", description="openvino: on a line PC's CPU; torch: the reference, for calibration"
@@ -94,7 +94,7 @@ def check_image(image: NDArray[np.uint8], model_size: int) -> None:
 
 def check_finite(anomaly_map: NDArray[np.float32], score: NDArray[np.float32]) -> None:
     """Raise EngineError unless each number of both is finite: a NaN compares false with every threshold."""
-    # The map as well as the score: a runtime's maximum may pass over a NaN.
+    # The map as well as the score: OpenVINO's maximum passes over a NaN.
     for name, values in (("score", score), ("anomaly_map", anomaly_map)):
         if not np.isfinite(values).all():
             raise EngineError(f"the engine's output {name} holds NaN or infinity; the frame has no score")

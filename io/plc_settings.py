@@ -25,7 +25,7 @@ def _address(host: str) -> str:
 class PlcSettings(BaseModel):
     """How to reach the PLC and how the two run together; times in ms, the encoder in counts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     kind: Literal["modbus_tcp"] = Field(default="modbus_tcp", description="protocol; the agent is the client")
     host: Annotated[str, AfterValidator(_address)] = Field(description="IP address of the PLC")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from inspectd.agent.checks import Problem, find_problems
 from inspectd.agent.cli.output import print_json, say
-from inspectd.agent.config import StationSettings, resolve_paths
+from inspectd.agent.config import StationSettings, read_config
 from inspectd.agent.errors import ConfigError
-from inspectd.agent.yaml_file import line_of, read_yaml, validate
 from inspectd.inference.bundle import load_bundle
 from inspectd.inference.errors import BundleError
 from inspectd.inference.runtime import RuntimeSettings
@@ -25,12 +25,9 @@ def check_config(config: Path, *, hardware: bool, as_json: bool) -> None:
     errors: list[str] = []
     warnings: list[str] = []
     try:
-        document = read_yaml(config)
-        settings = resolve_paths(validate(StationSettings, document, config), config.resolve().parent)
+        settings, document = read_config(config)
         for problem in [*find_problems(settings), *_find_on_disk(settings)]:
-            key = ".".join(map(str, problem.key))
-            text = f"{config}:{line_of(document, problem.key)}: {key}: {problem.text}"
-            (warnings if problem.warning else errors).append(text)
+            (warnings if problem.warning else errors).append(problem.located(config, document))
         if hardware:
             errors += _find_in_hardware(settings)
     except ConfigError as error:
@@ -56,19 +53,27 @@ def _find_on_disk(settings: StationSettings) -> list[Problem]:
         if error:
             problems.append(Problem(("classes", number, "bundle"), error))
     camera = settings.camera
-    if isinstance(camera, FolderCameraSettings) and not camera.path.is_dir():
+    if isinstance(camera, FolderCameraSettings) and not _holds(camera.path.is_dir):
         problems.append(
             Problem(("cameras", 0, "path"), f"{camera.path}: no such folder; name one with images")
         )
     is_video = isinstance(camera, VideoCameraSettings)
-    if is_video and not (camera.is_device or camera.is_stream or Path(camera.source).is_file()):
+    if is_video and not (camera.is_device or camera.is_stream or _holds(Path(camera.source).is_file)):
         problems.append(Problem(("cameras", 0, "source"), f"{camera.source}: no such video file; name one"))
     folder = settings.record.folder
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    existing = next(parent for parent in (folder, *folder.parents) if _holds(parent.exists))
     if not os.access(existing, os.W_OK | os.X_OK):
         text = f"{folder} cannot be written by this user; change its owner or name another folder"
         problems.append(Problem(("record", "folder"), text))
     return problems
+
+
+def _holds(test: Callable[[], bool]) -> bool:
+    """Ask something of a path; no, if a folder above it may not even be entered."""
+    try:
+        return test()
+    except OSError:
+        return False
 
 
 def _bundle_error(folder: Path, engine: RuntimeSettings) -> str:
