@@ -98,7 +98,7 @@ class SimulatedSource:
             height=height,
             width=width,
             label="empty" if shown == EMPTY_BELT else f"part {shown}",
-            lost_before=self._sensor.take_lost(),
+            lost_before=exposure.lost_before,
         )
 
     def trigger(self) -> None:

@@ -35,6 +35,8 @@ class Exposure:
     """The sensor gives the previous image once more."""
     hangs: bool = field(compare=False)
     """The driver never hands it over, nor anything else."""
+    lost_before: int = field(compare=False)
+    """Exposures lost between the one before and this one."""
 
 
 class SimulatedSensor:
@@ -83,20 +85,16 @@ class SimulatedSensor:
                 self._changed.notify_all()
                 return
             due_at = at + later_s if kind == "delay" else at
-            self._put(Exposure(due_at, next(self._order), at, part, kind == "freeze", kind == "hang"))
+            self._put(due_at, at, part, frozen=kind == "freeze", hangs=kind == "hang")
             if kind == "duplicate":
                 again_at = at + max(later_s, DUPLICATE_GAP_MS / 1000)
-                self._put(Exposure(again_at, next(self._order), again_at, part, frozen=False, hangs=False))
+                self._put(again_at, again_at, part)
 
-    def _put(self, exposure: Exposure) -> None:
+    def _put(self, due_at: float, at: float, part: int, *, frozen: bool = False, hangs: bool = False) -> None:
+        lost, self._lost = self._lost, 0
+        exposure = Exposure(due_at, next(self._order), at, part, frozen, hangs, lost)
         heapq.heappush(self._waiting, exposure)
         self._changed.notify_all()
-
-    def take_lost(self) -> int:
-        """Give the number of exposures lost since the last call."""
-        with self._changed:
-            lost, self._lost = self._lost, 0
-            return lost
 
     def expected(self) -> tuple[int, bool]:
         """Tell which part will probably be handed over next, and whether the sensor will be frozen then."""

@@ -92,14 +92,13 @@ def test_large_frames_come_whole_and_in_order() -> None:
 
     with running(pattern_camera(width=2048, height=1536), look) as camera:
         wait_for(lambda: len(seen) >= 60, "60 frames")
-        status = camera.status()
+    status = camera.status()
     numbers = [number for number, _part, _whole in seen]
     assert all(whole for _number, _part, whole in seen)
     assert all(number == part for number, part, _whole in seen)
     assert numbers == sorted(set(numbers))
     assert shapes == {(1536, 2048, 3)}
-    assert numbers[-1] + 1 - len(numbers) <= status.lost + 1
-    assert status.lost <= 30, "half of the frames were lost"
+    assert numbers[-1] + 1 - len(numbers) <= status.lost
     assert (status.restarts, status.error) == (0, "")
 
 

@@ -244,5 +244,8 @@ def test_sensor_keeps_a_bounded_number_of_exposures() -> None:
         sensor.expose_next_part(float(at))
     taken = [sensor.wait(0) for _ in range(MOST_WAITING + 1)]
     assert [exposure and exposure.part for exposure in taken] == [*range(MOST_WAITING), None]
-    assert sensor.take_lost() == 5
-    assert sensor.take_lost() == 0
+    for part, lost in ((MOST_WAITING + 5, 5), (MOST_WAITING + 6, 0)):
+        sensor.expose_next_part(0.0)
+        exposure = sensor.wait(0)
+        assert exposure is not None
+        assert (exposure.part, exposure.lost_before) == (part, lost)
