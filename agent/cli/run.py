@@ -8,13 +8,16 @@ from pathlib import Path
 from types import FrameType
 
 from inspectd.agent.checks import load_checked
+from inspectd.agent.cli.output import fail
 from inspectd.agent.config import StationSettings
-from inspectd.agent.logs import set_up_logs
+from inspectd.agent.logs import LEVELS, set_up_logs
 from inspectd.agent.station import Parts, Station
 
 
 def run_station(config: Path, log_level: str = "info", parts: Parts | None = None) -> None:
     """Run the station of a configuration file until SIGTERM or SIGINT. Raises what `Station.start` raises."""
+    if log_level not in LEVELS:
+        fail(f"--log-level {log_level}: no such level; choose one of {', '.join(LEVELS)}", status=2)
     set_up_logs(log_level)
     serve(load_checked(config), parts)
 
