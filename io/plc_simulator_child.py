@@ -215,7 +215,7 @@ async def serve(settings: PlcSimulatorSettings) -> None:
     twin = PlcTwin(
         settings,
         truth=lambda part: part_truth(settings.seed, part, settings.defect_rate),
-        on_eye=lambda part: wire.send({"part": part}),
+        on_eye=lambda part: wire.send({"part": part, "at": time.monotonic()}),
     )
     server = PlcServer(
         twin.memory, port=settings.port, device_id=settings.device_id, base_address=settings.base_address

@@ -1,7 +1,8 @@
 """A camera on a simulated line: it sees generated buttons, and misbehaves when asked to.
 
-The photo-eye's wire is a UDP port on 127.0.0.1 where the simulated PLC sends `{"part": n}` when part n comes
-to stand before the camera. On the same wire, or in the settings, a fault can be ordered for a single part:
+The photo-eye's wire is a UDP port on 127.0.0.1 where the simulated PLC sends `{"part": n, "at": s}` when part
+n comes to stand before the camera, at the moment `at` (s, monotonic). On the same wire, or in the settings, a
+fault can be ordered for a single part:
 `{"fault": "drop" | "duplicate" | "freeze" | "delay" | "hang", "part": n, "ms": 20}` (see `SimulatedFault`).
 
 The image that comes next is rendered ahead of its exposure, straight into the shared slot, so that from
@@ -11,6 +12,7 @@ exposure to hand-over no time goes into rendering.
 from __future__ import annotations
 
 import itertools
+import select
 import socket
 import sys
 import threading
@@ -37,11 +39,16 @@ LISTEN_S = 0.2
 
 
 class PartAnnounced(BaseModel):
-    """What the photo-eye says: this part stands before the camera."""
+    """What the photo-eye says: this part stands before the camera.
+
+    A real trigger input exposes at once, however busy the machine is: `at` is that moment, s on the monotonic
+    clock; without it the moment of receipt counts.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     part: int = Field(ge=0)
+    at: float | None = None
 
 
 _wire_message: TypeAdapter[PartAnnounced | SimulatedFault] = TypeAdapter(PartAnnounced | SimulatedFault)
@@ -54,6 +61,8 @@ class SimulatedSource:
         self._settings = settings
         self._sensor = SimulatedSensor(settings)
         self._closed = threading.Event()
+        self._wire: socket.socket | None = None
+        self._hearing = threading.Lock()
         self._rendered: int | None = None
         self._shown = EMPTY_BELT
         self._empty_frames = itertools.count()
@@ -61,15 +70,15 @@ class SimulatedSource:
     def open(self) -> list[str]:
         """Connect to the wire, and start to run free. Raises `CameraError` if the wire's port is taken."""
         if self._settings.wire_port is not None:
-            wire = self._open_wire(self._settings.wire_port)
-            threading.Thread(target=self._listen, args=(wire,), name="photo-eye", daemon=True).start()
+            self._wire = self._open_wire(self._settings.wire_port)
+            threading.Thread(target=self._listen, args=(self._wire,), name="photo-eye", daemon=True).start()
         if self._settings.trigger == "free":
             threading.Thread(target=self._run_free, name="free-running", daemon=True).start()
         return []
 
     def _open_wire(self, port: int) -> socket.socket:
         wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        wire.settimeout(LISTEN_S)
+        wire.setblocking(False)
         try:
             wire.bind(("127.0.0.1", port))
         except OSError as error:
@@ -104,6 +113,7 @@ class SimulatedSource:
     def trigger(self) -> None:
         """Expose what stands before the camera now."""
         if self._settings.trigger == "software":
+            self._hear_all()  # what stands there stands there, whether it was read from the wire yet or not
             self._sensor.expose(time.monotonic())
 
     def close(self) -> None:
@@ -137,12 +147,22 @@ class SimulatedSource:
                 self._sensor.expose_next_part(at)
 
     def _listen(self, wire: socket.socket) -> None:
-        with wire:
-            while not self._closed.is_set():
+        while not self._closed.is_set():
+            readable, _, _ = select.select([wire], [], [], LISTEN_S)
+            if readable:
+                self._hear_all()
+        with self._hearing:
+            self._wire = None
+            wire.close()
+
+    def _hear_all(self) -> None:
+        """Take in all that has come by wire."""
+        with self._hearing:
+            while self._wire is not None:
                 try:
-                    data = wire.recv(LARGEST_DATAGRAM)
-                except TimeoutError:
-                    continue
+                    data = self._wire.recv(LARGEST_DATAGRAM)
+                except BlockingIOError:
+                    return
                 self._hear(data, time.monotonic())
 
     def _hear(self, data: bytes, at: float) -> None:
@@ -157,4 +177,4 @@ class SimulatedSource:
             return
         self._sensor.place(message.part)
         if self._settings.trigger == "hardware":
-            self._sensor.expose(at)
+            self._sensor.expose(at if message.at is None else message.at)

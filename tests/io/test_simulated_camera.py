@@ -98,6 +98,23 @@ def test_hardware_trigger_exposes_the_announced_part_at_once() -> None:
         assert line.nothing_comes()
 
 
+def test_hardware_trigger_stamps_the_moment_at_the_photo_eye() -> None:
+    """A part announced late was exposed when it stood there, not when this process had time to hear of it."""
+    with rig() as line:
+        at = time.monotonic() - 0.05
+        line.send({"part": 1, "at": at})
+        assert line.grab().exposed_at == at
+
+
+def test_software_trigger_sees_what_was_announced_before_it() -> None:
+    """A part announced just before the trigger is the one that stands there, read from the wire or not."""
+    with rig(trigger="software") as line:
+        for part in range(1, 100):
+            line.send({"part": part})
+            line.source.trigger()
+            assert line.grab().label == f"part {part}"
+
+
 def test_next_part_is_rendered_before_it_comes() -> None:
     """After part n, the slot already shows part n + 1, before anything is announced."""
     with rig(seed=3) as line:
