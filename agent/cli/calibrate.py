@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from inspectd.agent.cli.output import fail, print_json, say
 from inspectd.agent.cli.progress import progress_bar
+from inspectd.agent.yaml_problems import explain
 from inspectd.inference.runtime import RuntimeSettings
 
 
@@ -59,8 +60,7 @@ def run_training(options: TrainOptions, *, as_json: bool) -> None:
             )
             report = train(settings, show)
         except ValidationError as error:
-            first = error.errors()[0]
-            fail(f"{first['loc'][0]}: {first['msg']}, is {first['input']!r}", status=2)
+            fail(_wrong_option(error), status=2)
         except CalibrationError as error:
             fail(str(error))
     summary: dict[str, Any] = {
@@ -89,14 +89,21 @@ def run_evaluation(bundle: Path, data: Path, runtime: str, precision: str, *, as
     try:
         settings = RuntimeSettings.model_validate({"name": runtime, "precision": precision})
     except ValidationError as error:
-        first = error.errors()[0]
-        fail(f"{first['loc'][0]}: {first['msg']}, is {first['input']!r}", status=2)
+        fail(_wrong_option(error), status=2)
     with progress_bar("scoring") as advance:
         try:
             report = evaluate(bundle, data, settings, advance)
         except CalibrationError as error:
             fail(str(error))
     _print(report.to_json(), as_json=as_json)
+
+
+def _wrong_option(error: ValidationError) -> str:
+    """Name the option that the settings refuse, what is wrong with it and what would be right."""
+    detail = error.errors(include_url=False)[0]
+    field = str(detail["loc"][0]) if detail["loc"] else ""
+    option = {"name": "--runtime", "image_size": "--size", "class_name": "--name"}.get(field, f"--{field}")
+    return f"{option}: {explain({}, None, (field,), detail)}"
 
 
 def _print(report: dict[str, Any], *, as_json: bool) -> None:

@@ -40,11 +40,12 @@ class DemoView:
 
     def __init__(self, *, show: bool) -> None:
         self._console = Console(quiet=not show)
-        self._live = Live(console=self._console, refresh_per_second=8, get_renderable=self._render)
         self._is_live = show and self._console.is_terminal
         self._rows: OrderedDict[int, Row] = OrderedDict()
         self._plc = "waiting for the agent"
         self._lock = threading.Lock()
+        # Last: it renders at once.
+        self._live = Live(console=self._console, refresh_per_second=8, get_renderable=self._render)
 
     def __enter__(self) -> Self:
         if self._is_live:
@@ -66,23 +67,31 @@ class DemoView:
             threshold=outcome.threshold,
             latency_ms=(outcome.concluded_at - outcome.part.seen_at) * 1000,
         )
-        with self._lock:
-            self._rows[outcome.part.trig_id] = row
-            while len(self._rows) > ROWS:
-                self._rows.popitem(last=False)
-        if not self._is_live:
-            self._console.print(
-                f"part {outcome.part.trig_id:5d}  score {row.score:.4f} / {row.threshold:.4f}  "
-                f"{row.verdict:7s} {row.latency_ms:6.1f} ms"
-            )
+        self._add(outcome.part.trig_id, row)
 
     def on_record(self, record: PartRecord) -> None:
         """Show what the gate did with a part, and what it really was."""
         with self._lock:
             row = self._rows.get(record.trig_id)
-            if row is not None:
-                row.gate = record.decision if record.accepted else f"rejected ({record.why})"
-                row.truth = record.kind or "good"
+        if row is None and record.verdict:
+            # The link itself settled this id: a trigger seen too late, say.
+            name, reason = Verdict(record.verdict).name, Reason(record.reason).meaning
+            row = Row(name, reason, float("nan"), float("nan"), float("nan"))
+            self._add(record.trig_id, row)
+        if row is not None:
+            row.gate = record.decision if record.accepted else f"rejected ({record.why})"
+            row.truth = record.kind or "good"
+
+    def _add(self, trig_id: int, row: Row) -> None:
+        with self._lock:
+            self._rows[trig_id] = row
+            while len(self._rows) > ROWS:
+                self._rows.popitem(last=False)
+        if not self._is_live:
+            self._console.print(
+                f"part {trig_id:5d}  score {row.score:.4f} / {row.threshold:.4f}  "
+                f"{row.verdict:7s} {row.latency_ms:6.1f} ms  {row.reason}"
+            )
 
     def show_plc(self, *, connected: bool, fault: FaultCode) -> None:
         """Show the state of the link."""

@@ -87,6 +87,19 @@ def simulate(
     write_images(folder, good=good, test_good=test_good, test_defective=test_defective, size=size, seed=seed)
 
 
+@app.command()
+def explain(
+    bundle: BundleArgument,
+    images: Annotated[list[Path], typer.Argument(help="Images to judge.")],
+    out: Annotated[Path, typer.Option(help="PNG to write.")] = Path("explained.png"),
+    as_json: JsonOption = False,
+) -> None:
+    """Judge images and show input, reconstruction and anomaly map side by side."""
+    from inspectd.agent.cli.explain import explain_images
+
+    explain_images(bundle, images, out, as_json=as_json)
+
+
 @calibrate_app.command()
 def train(  # noqa: PLR0913, PLR0917  one for each option
     data: Annotated[Path, typer.Argument(help="Folder of good images, or one in the MVTec AD layout.")],

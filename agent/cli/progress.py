@@ -41,7 +41,7 @@ def _plain(what: str) -> Advance:
     def advance(done: float, total: float, text: str = "", seconds_left: float | None = None) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= PLAIN_INTERVAL_S or done >= total:
+        if now - last >= PLAIN_INTERVAL_S or 0 < total <= done:
             last = now
             left = (now - began) / done * (total - done) if done else 0.0
             left = seconds_left if seconds_left is not None and seconds_left >= 0 else left
