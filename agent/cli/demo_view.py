@@ -15,7 +15,7 @@ from rich.text import Text
 from typing_extensions import Self
 
 from inspectd.agent.outcomes import Outcome
-from inspectd.io.plc import FaultCode
+from inspectd.io.plc import FaultCode, Reason, Verdict
 from inspectd.io.plc_record import PartRecord
 
 ROWS = 14
