@@ -1,0 +1,42 @@
+"""The training loss, Eq. 5 and 6: mean squared error plus structural dissimilarity."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+WINDOW = 11
+_DEVIATION = 1.5
+_C1, _C2 = 0.01**2, 0.03**2
+"""K1 = 0.01 and K2 = 0.03 of Eq. 5, for a dynamic range L = 1."""
+
+
+def reconstruction_loss(x: Tensor, y: Tensor) -> Tensor:
+    """Compare `y` with the clean images `x`, both float32 [N, 3, H, W] in [0, 1]; 0 if equal.
+
+    Eq. 6 adds SSIM to the squared error; as a loss that can only mean 1 - SSIM.
+    """
+    return functional.mse_loss(y, x) + (1.0 - ssim(x, y))
+
+
+def ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Mean structural similarity, Eq. 5, of [N, C, H, W] in [0, 1]: Gaussian window of 11, no borders."""
+    mean_x, mean_y = _window_mean(x), _window_mean(y)
+    variance_x = _window_mean(x * x) - mean_x * mean_x
+    variance_y = _window_mean(y * y) - mean_y * mean_y
+    covariance = _window_mean(x * y) - mean_x * mean_y
+    similarity = ((2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)) / (
+        (mean_x * mean_x + mean_y * mean_y + _C1) * (variance_x + variance_y + _C2)
+    )
+    return similarity.mean()
+
+
+def _window_mean(x: Tensor) -> Tensor:
+    """Weighted mean of each window, [N, C, H, W] -> [N, C, H - 10, W - 10]; rows, then columns."""
+    channels = x.shape[1]
+    offsets = torch.arange(WINDOW, dtype=torch.float32) - WINDOW // 2
+    weights = torch.exp(-offsets.square() / (2 * _DEVIATION**2))
+    weights = (weights / weights.sum()).expand(channels, 1, WINDOW)
+    rows = functional.conv2d(x, weights.unsqueeze(2), groups=channels)
+    return functional.conv2d(rows, weights.unsqueeze(3), groups=channels)

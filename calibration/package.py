@@ -1,0 +1,180 @@
+"""From a trained model to a bundle: export, golden frames, limits for each runtime, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+from inspectd.calibration.data import GoodImages, list_test, read_pixels
+from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.evaluate import measure, read_samples
+from inspectd.calibration.synthetic import add_defects
+from inspectd.calibration.threshold import ChosenLimits, choose_limits
+from inspectd.calibration.trainer import in_memory_order
+from inspectd.inference.bundle import Bundle, file_hashes, write_bundle
+from inspectd.inference.errors import EngineError
+from inspectd.inference.export import export_onnx
+from inspectd.inference.graph import ScoringGraph
+from inspectd.inference.manifest import GoldenFrame, Manifest, Noise, limits_key
+from inspectd.inference.model_config import ModelConfig
+from inspectd.inference.prepare import Preparation, learn_preparation
+from inspectd.inference.runtime import Runtime, RuntimeSettings, open_runtime
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from inspectd.calibration.settings import Recipe, TrainSettings
+    from inspectd.inference.model import EncoderDecoder
+    from inspectd.inference.vgg19 import LoadedWeights
+
+RUNTIMES = (
+    RuntimeSettings(name="openvino", precision="float32"),
+    RuntimeSettings(name="openvino", precision="bfloat16"),
+    RuntimeSettings(name="torch", precision="float32"),
+)
+TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
+"""Largest relative error of a golden score: another CPU sums in another order, and bfloat16 has 8 bits."""
+
+GRAPH_FILE = "float32.onnx"
+GOLDEN_FILES = ("golden-camera.png", "golden-good.png", "golden-defect.png")
+"""The first at camera size, through preparation; the others as the graph takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training run hands over. `held_out` are the indices of the images that it did not see."""
+
+    model: EncoderDecoder
+    recipe: Recipe
+    good: GoodImages
+    held_out: NDArray[np.int64]
+    vgg19: LoadedWeights
+    metrics: dict[str, Any]
+
+
+def package(settings: TrainSettings, trained: Trained, progress: Callable[[str], None]) -> Bundle:
+    """Write the bundle of a trained model; `progress` is told what is being done.
+
+    The limits come from the held-out good images. If the data has a `test/` folder in MVTec's layout, its
+    figures go into the metrics; nothing is chosen by them. Raises CalibrationError or BundleError.
+    """
+    work, size = settings.work_folder, trained.recipe.image_size
+    progress("export")
+    graph_file = work / GRAPH_FILE
+    noise = Noise(sigma=trained.recipe.sigma, seed=settings.seed)
+    graph = ScoringGraph(in_memory_order(trained.model, torch.contiguous_format), noise.sigma, noise.seed)
+    export_onnx(graph, graph_file)
+    preparation = learn_preparation(list(trained.good.images), trained.good.camera_size)
+    golden_files, golden_images = _golden_frames(work, trained, settings.seed)
+    progress("limits")
+    held_out = trained.good.images[trained.held_out]
+    chosen: dict[str, ChosenLimits] = {}
+    golden_scores: dict[str, list[float]] = {}
+    for runtime in _runtimes(graph_file, size):
+        key = limits_key(runtime.name, runtime.precision)
+        chosen[key] = choose_limits(_scores(runtime, held_out))
+        golden_scores[key] = _scores(runtime, golden_images)
+    progress("test")
+    metrics = trained.metrics | _test_metrics(settings.data, preparation, graph_file, size)
+    files = {GRAPH_FILE: graph_file, **{file.name: file for file in golden_files}}
+    manifest = Manifest(
+        class_name=settings.class_name or settings.data.absolute().name,
+        image_size=size,
+        model=TypeAdapter(ModelConfig).dump_python(trained.model.config, mode="json"),
+        preparation=preparation,
+        noise=noise,
+        graphs={"float32": GRAPH_FILE},
+        golden=tuple(
+            GoldenFrame(
+                file=file.name,
+                camera_size=index == 0,
+                scores={key: scores[index] for key, scores in golden_scores.items()},
+            )
+            for index, file in enumerate(golden_files)
+        ),
+        tolerance=TOLERANCE,
+        metrics=metrics,
+        training={
+            "profile": settings.profile,
+            "seed": settings.seed,
+            **trained.recipe.model_dump(mode="json"),
+        },
+        training_data=trained.good.sha256,
+        code_version=version("inspectd"),
+        vgg19={
+            "source": Path(trained.vgg19.source).name,
+            "loaded": list(trained.vgg19.loaded),
+            "missing": list(trained.vgg19.missing),
+        },
+        files=file_hashes(files),
+    )
+    progress("write")
+    return write_bundle(
+        settings.out,
+        manifest,
+        files,
+        {key: each.limits for key, each in chosen.items()},
+        how=next(iter(chosen.values())).how,
+        why="first calibration of this bundle",
+        by=settings.decided_by,
+        replace=settings.replace,
+    )
+
+
+def _golden_frames(work: Path, trained: Trained, seed: int) -> tuple[list[Path], NDArray[np.uint8]]:
+    """Write the golden frames as PNG; return their files and the graph's input for each, [3, S, S, 3]."""
+    first, second = (int(index) for index in trained.held_out[:2])
+    good = trained.good.images[second]
+    defect = add_defects(good.astype(np.float32) / 255, np.random.default_rng(seed))
+    images = np.stack((trained.good.images[first], good, np.round(defect * 255).astype(np.uint8)))
+    stored = (read_pixels(trained.good.files[first]), images[1], images[2])
+    files = [work / name for name in GOLDEN_FILES]
+    for file, pixels in zip(files, stored, strict=True):
+        done, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        if not done:
+            raise CalibrationError(f"{file}: OpenCV could not encode it as PNG. Check the good images.")
+        file.write_bytes(data.tobytes())
+    return files, images
+
+
+def _runtimes(graph_file: Path, size: int) -> Iterator[Runtime]:
+    """Open the runtimes one after the other, less those whose precision this machine lacks.
+
+    A bundle has no limits for those: what was never measured is not decided on.
+    """
+    for settings in RUNTIMES:
+        try:
+            runtime = open_runtime(settings, graph_file, size)
+        except EngineError:
+            if settings.precision == "float32":
+                raise
+            continue
+        try:
+            yield runtime
+        finally:
+            runtime.close()
+
+
+def _scores(runtime: Runtime, images: NDArray[np.uint8]) -> list[float]:
+    """Score images, uint8 [N, S, S, 3], one by one as the line does."""
+    return [float(runtime.infer(image[np.newaxis]).score[0]) for image in images]
+
+
+def _test_metrics(data: Path, preparation: Preparation, graph_file: Path, size: int) -> dict[str, Any]:
+    tests = list_test(data)
+    if not tests:
+        return {}
+    runtime = open_runtime(RUNTIMES[0], graph_file, size)
+    try:
+        report = measure(read_samples(tests), len(tests), preparation, size, runtime)
+    finally:
+        runtime.close()
+    return {"test": {name: value for name, value in report.to_json().items() if name != "seconds"}}

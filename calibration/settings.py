@@ -1,0 +1,96 @@
+"""What a training run is asked for, and the table of profiles that fills in the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from inspectd.calibration.errors import CalibrationError
+from inspectd.inference.model_config import ModelConfig
+
+
+class Recipe(BaseModel):
+    """All that decides how a model is trained; recorded in the bundle's manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image_size: int = Field(default=224, description="side S of the model's images, px")
+    widths: tuple[int, int, int] = Field(default=(64, 128, 256), description="channels of the three blocks")
+    dim: int = Field(default=512, description="D, length of a token")
+    dropout: float = Field(default=0.25, ge=0, lt=1)
+    sigma: float = Field(default=0.2, ge=0, le=1, description="noise of Eq. 4, image in [0, 1]")
+    sigma_drawn: bool = Field(default=False, description="each image's noise drawn from [0, sigma]")
+    synthetic: float = Field(default=0.0, ge=0, le=1, description="share of images with synthetic defects")
+    learning_rate: float = Field(default=3e-4, gt=0)
+    batch: int = Field(default=8, ge=1)
+    epochs: int = Field(default=2000, ge=1, description="passes over the images, at the most")
+    minutes: float | None = Field(
+        default=None, gt=0, description="time to train, at the most, for 224 px; smaller sizes take less"
+    )
+    average: bool = Field(default=True, description="use a running mean of the weights, not the last ones")
+    stop_after_epochs: int = Field(default=800, ge=0, description="early stopping does not begin before")
+    patience_epochs: int = Field(default=300, ge=1, description="epochs without a better held-out loss")
+
+    def network(self) -> ModelConfig:
+        """Return the model's configuration. Raises CalibrationError if the fields do not fit together."""
+        try:
+            return ModelConfig(
+                image_size=self.image_size, widths=self.widths, dim=self.dim, dropout=self.dropout
+            )
+        except ValueError as error:
+            raise CalibrationError(f"model: {error}. Choose other sizes.") from error
+
+
+PROFILES = {
+    # A usable bundle on two cores within 10 minutes for 300 images at 224 px, under 3 at 128 px.
+    "quick": Recipe(minutes=7.5),
+    # The shipped demo: a narrow network without pre-trained weights, for a data set of simulated buttons.
+    "demo": Recipe(
+        widths=(24, 48, 96), dim=256, dropout=0.1, sigma=0.1, synthetic=0.7, learning_rate=1e-3, epochs=30
+    ),
+    # Section 4B of the paper.
+    "paper": Recipe(learning_rate=1e-4, average=False),
+}
+
+
+class TrainSettings(BaseModel):
+    """One training run. Fields that are None are taken from the profile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(description="folder of good images, or in MVTec's layout")
+    out: Path = Field(description="the bundle's folder, to be written")
+    profile: Literal["quick", "demo", "paper"] = "quick"
+    class_name: str | None = Field(default=None, description="product class; None: the data folder's name")
+    seed: int = Field(default=0, ge=0)
+    vgg19: str = Field(default="auto", description="auto, none, or a safetensors file")
+    resume: bool = Field(default=True, description="go on from the checkpoint if there is one")
+    replace: bool = Field(default=False, description="replace a bundle that is there already")
+    decided_by: str = Field(default="calibration", min_length=1, description="role or user in the decision")
+    image_size: int | None = None
+    widths: tuple[int, int, int] | None = None
+    dim: int | None = None
+    dropout: float | None = None
+    sigma: float | None = None
+    sigma_drawn: bool | None = None
+    synthetic: float | None = None
+    learning_rate: float | None = None
+    batch: int | None = None
+    epochs: int | None = None
+    minutes: float | None = None
+
+    def recipe(self) -> Recipe:
+        """Return the profile with this run's own values. Raises CalibrationError for a value out of range."""
+        base = PROFILES[self.profile].model_dump()
+        own = {name: value for name in base if (value := getattr(self, name, None)) is not None}
+        try:
+            return Recipe(**{**base, **own})
+        except ValueError as error:
+            raise CalibrationError(f"training settings: {error}") from error
+
+    @property
+    def work_folder(self) -> Path:
+        """Where the run keeps its checkpoint, beside the bundle: training artefacts stay outside of it."""
+        return self.out.absolute().with_name(f"{self.out.name}.training")

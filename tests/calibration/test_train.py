@@ -1,0 +1,234 @@
+"""Training end to end on a tiny data set: the bundle, the threshold's images, resuming, and bad data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspectd.calibration.data import load_good, split_good
+from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.settings import TrainSettings
+from inspectd.calibration.train import CHECKPOINT_FILE, TrainReport, train
+from inspectd.calibration.trainer import Progress
+from inspectd.inference.bundle import load_bundle
+from inspectd.inference.engine import open_engine
+from inspectd.inference.runtime import RuntimeSettings, open_runtime
+
+KEY = "float32/openvino/float32"
+EPOCHS = 64
+
+
+def settings(data: Path, out: Path, **changes: object) -> TrainSettings:
+    """Settings of a run of 96 steps at 32 px in a few seconds."""
+    tiny = {
+        "profile": "demo",
+        "class_name": "disk",
+        "vgg19": "none",
+        "image_size": 32,
+        "widths": (8, 8, 8),
+        "dim": 16,
+        "epochs": EPOCHS,
+        "synthetic": 0.5,
+    }
+    return TrainSettings.model_validate({"data": data, "out": out, **tiny, **changes})
+
+
+@pytest.fixture(scope="module")
+def trained(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
+    """An uninterrupted run."""
+    return train(settings(data_folder, tmp_path_factory.mktemp("out") / "disk"))
+
+
+def test_training_writes_a_bundle_that_runs(trained: TrainReport) -> None:
+    """The bundle loads, passes its own golden frames and knows where it came from."""
+    bundle = load_bundle(trained.bundle.folder)
+    assert bundle.manifest.class_name == "disk"
+    assert bundle.manifest.training["epochs"] == EPOCHS
+    assert bundle.manifest.vgg19["source"] == "none"
+    assert bundle.manifest.golden[0].camera_size
+    test = bundle.manifest.metrics["test"]
+    assert isinstance(test, dict)
+    assert test["images"] == 12
+    for name in {key.split("/")[1] for key in bundle.decision.limits}:
+        open_engine(trained.bundle.folder, RuntimeSettings.model_validate({"name": name})).close()
+    assert not (trained.bundle.folder.parent / "disk.training").exists()
+
+
+def test_training_learns(trained: TrainReport) -> None:
+    """The loss falls: the model that is exported is not the one that training began with."""
+    assert np.mean(trained.losses[-10:]) < 0.7 * np.mean(trained.losses[:3])
+    assert trained.steps == len(trained.losses) == EPOCHS * 12 // 8
+
+
+def test_the_threshold_is_from_images_that_training_did_not_see(
+    trained: TrainReport, data_folder: Path
+) -> None:
+    """It is the largest score of exactly the held-out fifth, and the decision says so."""
+    good = load_good(data_folder, 32)
+    seen, held_out = split_good(len(good.files), seed=0)
+    assert sorted([*seen, *held_out]) == list(range(15))
+    assert len(held_out) == 3
+    bundle = trained.bundle
+    runtime = open_runtime(RuntimeSettings(), bundle.graph_file("float32"), 32)
+    scores = runtime.infer(good.images[held_out]).score
+    runtime.close()
+    limits = bundle.limits("openvino", "float32")
+    assert limits.threshold == pytest.approx(scores.max(), rel=1e-6)
+    assert limits.low_limit < scores.min()
+    assert "largest of 3 scores" in bundle.decision.how
+    assert "25.0%" in bundle.decision.how
+
+
+def test_held_out_images_do_not_move_the_weights(
+    trained: TrainReport, data_folder: Path, tmp_path: Path
+) -> None:
+    """With other pictures in the held-out fifth, every loss of the training steps stays the same."""
+    changed = Path(shutil.copytree(data_folder, tmp_path / "changed"))
+    files = sorted((changed / "train" / "good").iterdir())
+    _, held_out = split_good(len(files), seed=0)
+    for index in held_out:
+        shutil.copy(data_folder / "test" / "good" / "100.png", files[index])
+    report = train(settings(changed, tmp_path / "disk", epochs=8))
+    assert report.losses == trained.losses[: report.steps]
+
+
+class Cut(Exception):
+    """Stands for whatever ends a run."""
+
+
+def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(
+    trained: TrainReport, data_folder: Path, tmp_path: Path
+) -> None:
+    """Resumed from the last checkpoint, losses, weights and therefore scores are exactly the same."""
+
+    def cut_at_step_50(progress: Progress) -> None:
+        if progress.step == 50:
+            raise Cut
+
+    with pytest.raises(Cut):
+        train(settings(data_folder, tmp_path / "disk"), cut_at_step_50)
+    resumed = train(settings(data_folder, tmp_path / "disk"))
+    assert resumed.resumed_at == 40
+    assert resumed.losses == trained.losses
+    graphs = [report.bundle.graph_file("float32").read_bytes() for report in (trained, resumed)]
+    assert graphs[0] == graphs[1]
+
+
+RUN = """
+import sys
+from pathlib import Path
+from inspectd.calibration.settings import TrainSettings
+from inspectd.calibration.train import train
+train(TrainSettings.model_validate_json(sys.argv[1]))
+"""
+
+
+def test_a_killed_run_resumes(data_folder: Path, tmp_path: Path, trained: TrainReport) -> None:
+    """SIGKILL at any moment leaves a checkpoint from which the next call goes on."""
+    own = settings(data_folder, tmp_path / "disk")
+    checkpoint = own.work_folder / CHECKPOINT_FILE
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, own.model_dump_json(exclude_none=True)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not checkpoint.exists() and process.poll() is None:
+            assert time.monotonic() < deadline, "no checkpoint was written"
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+    assert not own.out.exists(), "the run was over before it could be killed"
+    resumed = train(own)
+    assert resumed.resumed_at >= 40
+    assert resumed.losses == trained.losses
+
+
+def test_a_checkpoint_of_another_run_is_refused(data_folder: Path, tmp_path: Path) -> None:
+    """Going on with other settings would mix two runs; starting anew is one field away."""
+
+    def cut_at_step_41(progress: Progress) -> None:
+        if progress.step == 41:
+            raise Cut
+
+    with pytest.raises(Cut):
+        train(settings(data_folder, tmp_path / "disk"), cut_at_step_41)
+    with pytest.raises(CalibrationError, match="another seed"):
+        train(settings(data_folder, tmp_path / "disk", seed=1))
+    report = train(settings(data_folder, tmp_path / "disk", seed=1, epochs=1, resume=False))
+    assert report.resumed_at == 0
+
+
+def test_minutes_bound_a_run(data_folder: Path, tmp_path: Path) -> None:
+    """A run that is to take no time stops after its first step, and still writes its bundle."""
+    report = train(settings(data_folder, tmp_path / "disk", minutes=1e-6))
+    assert report.steps == 1
+    assert load_bundle(tmp_path / "disk").manifest.metrics["steps"] == 1
+
+
+def remove_most(folder: Path) -> None:
+    for file in sorted(folder.iterdir())[5:]:
+        file.unlink()
+
+
+def spoil_one(folder: Path) -> None:
+    (folder / "003.png").write_bytes(b"not an image")
+
+
+def resize_one(folder: Path) -> None:
+    shutil.copy(folder / "000.png", folder / "003.png")
+    import cv2  # noqa: PLC0415
+
+    cv2.imwrite(str(folder / "003.png"), np.zeros((20, 30, 3), np.uint8))
+
+
+def remove_all(folder: Path) -> None:
+    shutil.rmtree(folder.parent.parent)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (remove_most, "5 good images, at least 10"),
+        (spoil_one, r"003\.png: cannot be read"),
+        (resize_one, r"003\.png: 30x20 px, but 000\.png has 48x48"),
+        (remove_all, "no such folder"),
+    ],
+)
+def test_bad_data_is_refused(
+    data_folder: Path, tmp_path: Path, spoil: Callable[[Path], None], text: str
+) -> None:
+    """The error names the file and the remedy; no bundle is written."""
+    data = Path(shutil.copytree(data_folder, tmp_path / "data"))
+    spoil(data / "train" / "good")
+    with pytest.raises(CalibrationError, match=text):
+        train(settings(data, tmp_path / "disk"))
+    assert not (tmp_path / "disk").exists()
+
+
+def test_an_existing_bundle_is_not_trained_over(trained: TrainReport, data_folder: Path) -> None:
+    """The refusal comes before the hours, not after them."""
+    before = trained.bundle.bundle_id
+    with pytest.raises(CalibrationError, match="exists already"):
+        train(settings(data_folder, trained.bundle.folder))
+    assert load_bundle(trained.bundle.folder).bundle_id == before
+
+
+@pytest.mark.parametrize(
+    "changes", [{"image_size": 50}, {"widths": (7, 8, 8)}, {"sigma": -1.0}, {"batch": 0}]
+)
+def test_settings_out_of_range_are_refused(
+    data_folder: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    """A size that the network cannot have is an error of the settings, not of torch."""
+    with pytest.raises(CalibrationError):
+        train(settings(data_folder, tmp_path / "disk", **changes))
