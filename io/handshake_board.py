@@ -55,7 +55,7 @@ class VerdictBoard:
         self.result_seq = 0
         self.completed = False
         self._open: dict[int, Part] = {}  # slot -> the part whose verdict it waits for
-        self._judged: deque[int] = deque(maxlen=_REMEMBERED)  # part ids that have their verdict
+        self._judged: deque[int] = deque(maxlen=_REMEMBERED)  # part ids that have theirs, free-running only
         self._unwritten: dict[int, int] = {}  # slot -> part id, until a write with it is acknowledged
 
     def restore(self, ring_words: Sequence[int], present: int, result_seq: int, *, completed: bool) -> None:
@@ -105,7 +105,6 @@ class VerdictBoard:
             score=result.score if math.isfinite(result.score) else _REAL_MAX,
             latency_ms=max(0, min(_WORD_MAX, round((now - result.seen_at) * 1000.0))),
         )
-        self._judged.append(result.part_id)
         self._write_slot(result)
         return Placed(result.part_id, self.result_seq)
 
@@ -122,13 +121,12 @@ class VerdictBoard:
     def _objection(self, result: Result, epoch: int) -> str:
         if result.epoch != epoch or epoch == 0:
             return f"verdict of epoch {result.epoch}, the PLC is in epoch {epoch}"
-        if result.part_id in self._judged:
-            return "second verdict for this part: the first stands"
         if self._free_running:
-            return ""
+            second = result.part_id in self._judged
+            return "second verdict for this part: the first stands" if second else ""
         part = self._open.get(result.trig_id % RING_SLOTS)
         if part is None or (part.part_id, part.trig_id) != (result.part_id, result.trig_id):
-            return f"trigger id {result.trig_id} is no longer in force for this part"
+            return f"trigger id {result.trig_id} waits for no verdict of this part any more"
         if part.recipe != result.recipe:
             return f"verdict for recipe {result.recipe}, the part was triggered with {part.recipe}"
         return ""
@@ -137,12 +135,13 @@ class VerdictBoard:
         if not self._free_running:
             number, a, b = result.trig_id, self.last.score_relative, 0
             self._open.pop(number % RING_SLOTS)
-        elif result.encoder is not None:
-            number, a, b = self.result_seq, result.encoder >> 16 & _WORD_MAX, result.encoder & _WORD_MAX
         else:
-            # Without a position the PLC cannot tell which part is meant: an empty slot is rejected.
-            self._empty(self.result_seq % RING_SLOTS)
-            return
+            self._judged.append(result.part_id)
+            if result.encoder is None:
+                # Without a position the PLC cannot tell which part is meant: an empty slot is rejected.
+                self._empty(self.result_seq % RING_SLOTS)
+                return
+            number, a, b = self.result_seq, result.encoder >> 16 & _WORD_MAX, result.encoder & _WORD_MAX
         entry = RingEntry.make(
             number, result.verdict, result.reason, a, b, epoch=result.epoch, recipe=result.recipe
         )

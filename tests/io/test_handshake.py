@@ -60,6 +60,7 @@ class Bench:
         *,
         free_running: bool = False,
         block: list[int] | None = None,
+        recipes: frozenset[int] = frozenset({1, 2}),
     ) -> None:
         settings = PlcSettings(
             host="127.0.0.1",
@@ -68,17 +69,17 @@ class Bench:
             max_trigger_age_ms=60,
             max_speed_counts_per_s=1000,
         )
-        self.handshake = Handshake(settings, frozenset({1, 2}), BOOT_ID)
+        self.handshake = Handshake(settings, recipes, BOOT_ID)
         self.state = READY
         self.plc = PlcImage(
             heartbeat=1, control=Control.TRIGGER_ENABLE, trig_id=trig_id, recipe=1, plc_epoch=epoch
         )
         self.block = block or [0] * 100
         self.now = 1000.0
-        self.handshake.begin(self._poll(), self.block, RecordedIds(), self.now)
+        self.handshake.begin(self.take_poll(), self.block, RecordedIds(), self.now)
         self.write()
 
-    def _poll(self) -> Poll:
+    def take_poll(self) -> Poll:
         started = self.now
         self.now += 0.001
         return Poll(self.plc.pack() + self.block[:20], started, self.now)
@@ -87,7 +88,7 @@ class Bench:
         """One regular cycle: the PLC changes, the agent reads and writes."""
         self.now += after_s
         self.plc = replace(self.plc, heartbeat=next_id(self.plc.heartbeat), **changes)
-        events = self.handshake.feed(self._poll(), self.state, self.now)
+        events = self.handshake.feed(self.take_poll(), self.state, self.now)
         self.write()
         return events
 
@@ -149,7 +150,7 @@ def test_the_next_id_is_a_trigger_with_what_the_plc_says_of_the_part() -> None:
     assert bench.vision.acq_id == 101
 
 
-def test_the_window_starts_with_the_previous_good_poll() -> None:
+def test_the_window_starts_with_the_previous_goodtake_poll() -> None:
     """The pairing window runs from the start of the previous good poll, never from when the id was seen."""
     bench = Bench()
     bench.poll()
@@ -261,6 +262,13 @@ def test_a_step_back_clears_the_ring_drops_what_is_in_flight_and_latches(new: in
     assert bench.vision.fault == FaultCode.IDS_STEPPED_BACK
     bench.poll()
     assert Status.FAULT in bench.vision.status
+
+
+def test_0_is_no_id_but_a_step_back() -> None:
+    """Within an epoch TRIG_ID never returns to 0; 65534 + 1 is 65535."""
+    bench = Bench(trig_id=65534)
+    assert bench.poll(trig_id=0) == [DropInFlight(Reason.RESTARTED)]
+    assert bench.vision.fault == FaultCode.IDS_STEPPED_BACK
 
 
 def test_32767_ids_ahead_is_still_a_gap() -> None:
@@ -404,6 +412,31 @@ def test_a_new_epoch_drops_everything_and_the_present_id_is_unknown_40() -> None
     assert [entry.id for entry in bench.ring if entry.id] == [103]
     assert bench.verdict_of(103) == UNKNOWN_40
     assert isinstance(bench.publish(waiting), Discarded)
+
+
+def test_a_new_epoch_has_no_last_result_and_nothing_left_to_report() -> None:
+    """VERDICT and ResultsValid tell of this epoch; what was not written by now never will be."""
+    bench = Bench()
+    part = bench.next_part()
+    bench.publish(part)
+    bench.plc = replace(bench.plc, plc_epoch=8, trig_id=0)
+    bench.handshake.feed(bench.take_poll(), READY, bench.now)
+    assert bench.write() == []
+    assert (bench.vision.verdict, bench.vision.result_trig_id) == (Verdict.NONE, 0)
+    assert Status.RESULTS_VALID not in bench.vision.status
+
+
+def test_in_epoch_0_the_station_is_not_online_even_if_the_rest_is_in_order() -> None:
+    bench = Bench()
+    bench.poll(plc_epoch=0)
+    assert Status.ONLINE not in bench.vision.status
+
+
+def test_recipe_0_is_no_recipe_even_if_the_agent_lists_it() -> None:
+    bench = Bench(recipes=frozenset({0, 1}))
+    (settled,) = bench.poll(trig_id=101, recipe=0)
+    assert isinstance(settled, Settled)
+    assert settled.reason is Reason.OFFLINE
 
 
 def test_epoch_0_is_a_plc_that_starts_not_online_and_no_fault() -> None:
@@ -630,6 +663,14 @@ def test_free_running_a_new_epoch_clears_the_ring_and_voids_older_results() -> N
     assert only(events, Settled) == []
     assert all(entry.id == 0 for entry in bench.ring)
     assert isinstance(bench.handshake.publish(replace(result, part_id=2), bench.now), Discarded)
+
+
+def test_free_running_a_part_of_a_starting_plc_gets_no_slot() -> None:
+    """Epoch 0 belongs to no part, even if the frame was taken in it."""
+    bench = Bench(free_running=True)
+    bench.poll(plc_epoch=0)
+    result = Result(1, 0, 0, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.1, bench.now, 5)
+    assert isinstance(bench.handshake.publish(result, bench.now), Discarded)
 
 
 def test_free_running_positions_come_from_the_polls() -> None:

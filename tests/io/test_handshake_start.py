@@ -63,11 +63,12 @@ class Started:
         *,
         free_running: bool = False,
         boot_id: int = 4242,
+        epoch: int = EPOCH,
     ) -> None:
         mode = "free_running" if free_running else "plc_triggered"
         plc_settings = PlcSettings(host="127.0.0.1", mode=mode)
         self.handshake = Handshake(plc_settings, frozenset({1}), boot_id)
-        self.plc = PlcImage(control=Control.TRIGGER_ENABLE, trig_id=present, recipe=1, plc_epoch=EPOCH)
+        self.plc = PlcImage(control=Control.TRIGGER_ENABLE, trig_id=present, recipe=1, plc_epoch=epoch)
         poll = Poll(self.plc.pack() + block[:20], 10.0, 10.001)
         self.events: list[Event] = self.handshake.begin(poll, block, recorded or RecordedIds(), 10.002)
         self.words = self.handshake.words(READY, 10.002)
@@ -153,6 +154,27 @@ def test_at_the_wrap_the_newer_id_keeps_the_slot_that_two_share() -> None:
     assert started.verdict_of(10) == Verdict.ACCEPT
     (shared,) = [event for event in started.settled if event.trig_id == 65530]
     assert not shared.published
+
+
+def test_across_the_wrap_only_the_last_16_ids_are_published() -> None:
+    """Slot 0 belongs to 65520, 24 ids back; 65528 gave its slot to 8."""
+    started = Started(8, [0] * 100, RecordedIds(1, {65500: 1}))
+    assert [event.trig_id for event in started.settled if event.published] == [
+        *range(65529, 65536),
+        *range(1, 9),
+    ]
+
+
+def test_no_part_id_is_given_twice_after_ids_stepped_back() -> None:
+    """The records then hold 500, 100, 101 in this order: the id before 100 has nobody's part id."""
+    started = Started(102, left_behind([]), RecordedIds(3, {500: 1, 100: 2, 101: 3}))
+    assert [(event.trig_id, event.part_id) for event in started.settled] == [(102, 4)]
+
+
+def test_a_ring_left_in_epoch_0_is_nobodys() -> None:
+    started = Started(103, left_behind([103], epoch=0), epoch=0)
+    assert all(entry.id == 0 for entry in started.ring)
+    assert started.events == []
 
 
 def test_without_records_the_last_16_ids_are_unknown_40() -> None:
