@@ -36,9 +36,14 @@ METADATA_KEY = "inspectd.scoring_graph"
 def export_onnx(graph: ScoringGraph, path: Path, opset: int = OPSET) -> None:
     """Write `graph` to the single file `path`, for any batch size N.
 
-    Raises RuntimeError if the exporter gave another opset, or left out a parameter's name.
+    Raises ValueError if a parameter is not finite, and RuntimeError if the exporter gave another opset or
+    left out a parameter's name.
     """
     graph.eval()
+    # A runtime's ReLU may turn NaN into 0, and a diverged model would get scores that look like any other's.
+    broken = [name for name, value in graph.state_dict().items() if not value.isfinite().all()]
+    if broken:
+        raise ValueError(f"parameters that are not finite: {', '.join(broken)}; the training diverged")
     size = graph.model.config.image_size
     # Two images: the exporter would take a batch of one for a constant.
     example = torch.zeros((2, size, size, 3), dtype=torch.uint8)

@@ -27,8 +27,10 @@ class ScoringGraph(nn.Module):
 
     def __init__(self, model: EncoderDecoder, sigma: float, seed: int) -> None:
         super().__init__()
-        if sigma < 0.0:
-            raise ValueError(f"sigma {sigma} is negative")
+        if not 0.0 <= sigma < float("inf"):
+            raise ValueError(
+                f"sigma {sigma} is not a standard deviation: 0 or more, in units of the range [0, 1]"
+            )
         self.model = model
         self.sigma = sigma
         self.seed = seed

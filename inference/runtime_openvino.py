@@ -100,7 +100,7 @@ class OpenVinoRuntime:
             self._score.fill(np.nan)
             self._reconstruction.fill(0)  # uint8 has no NaN: black is no reconstruction of any part
             try:
-                self._request.infer()
+                self._request.infer(share_outputs=True)  # no second copy of the outputs
             except RuntimeError as error:
                 raise EngineError(f"openvino failed to run the graph: {error}") from error
             check_finite(self._map, self._score)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from inspectd.inference.errors import BundleError, EngineError
@@ -13,7 +14,6 @@ from inspectd.inference.runtime import Inference, RuntimeSettings, check_finite,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from inspectd.inference.graph import ScoringGraph
@@ -41,7 +41,7 @@ class TorchRuntime:
                 torch.inference_mode(),
                 torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"),
             ):
-                amap, score, reconstruction = self._graph(torch.tensor(image))
+                amap, score, reconstruction = self._graph(torch.tensor(np.ascontiguousarray(image)))
         except RuntimeError as error:
             raise EngineError(f"torch failed to run the graph: {error}") from error
         result = Inference(amap.numpy(), score.numpy(), reconstruction.contiguous().numpy())
