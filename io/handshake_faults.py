@@ -10,10 +10,10 @@ _OWN_BEAT_S = 0.05  # contract: at least every 100 ms; half of it leaves a cycle
 
 
 class FaultLatch:
-    """Faults that stand until ClearFault rises; the one that came first is shown."""
+    """Faults that stand until ClearFault rises; the one that came first is shown. Any thread may read it."""
 
     def __init__(self) -> None:
-        self._latched: list[FaultCode] = []
+        self._latched: tuple[FaultCode, ...] = ()  # replaced, never changed: other threads read it
         self._clear_was_set = False
 
     def start(self, control: Control) -> None:
@@ -26,13 +26,13 @@ class FaultLatch:
         risen = is_set and not self._clear_was_set
         self._clear_was_set = is_set
         if risen:
-            self._latched.clear()
+            self._latched = ()
         return risen
 
     def latch(self, fault: FaultCode) -> None:
         """Latch `fault`; again is the same as once."""
         if fault not in self._latched:
-            self._latched.append(fault)
+            self._latched = (*self._latched, fault)
 
     def __contains__(self, fault: FaultCode) -> bool:
         return fault in self._latched
@@ -40,7 +40,8 @@ class FaultLatch:
     @property
     def first(self) -> FaultCode:
         """The fault that latched first, NONE if there is none."""
-        return self._latched[0] if self._latched else FaultCode.NONE
+        latched = self._latched
+        return latched[0] if latched else FaultCode.NONE
 
 
 class PlcPulse:
