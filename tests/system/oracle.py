@@ -1,9 +1,11 @@
-"""A scorer that reads the truth from the marker in the frame, so that every escape it lets show is the line's.
+"""A scorer that reads the truth from the marker in the frame: every escape it lets show is the line's.
 
 It takes the place of an engine in whole-system tests: a defective part scores 2, a good one 0.5, the
-threshold is 1.
+threshold is 1, the low limit 0.1, and the recheck band begins at 0.9.
 """
 
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from inspectd.agent.config import ClassSettings
 from inspectd.inference.engine import Judged
+from inspectd.inference.errors import EngineError
 from inspectd.inference.manifest import Limits
 from inspectd.inference.runtime import RuntimeSettings
 from inspectd.io.marker import read_marker
@@ -20,14 +23,18 @@ GOOD, DEFECTIVE = 0.5, 2.0
 
 
 class OracleScorer:
-    """Scores by the marker. A file `script` beside the record steers it: one line `part score|hang|slow`."""
+    """Scores by the marker, unless a script orders otherwise: one line `part order` for each such part.
+
+    An order is a score (`nan` too), `fail` (the engine raises), `slow0.3` (0.3 s) or `stop` (the process
+    stops itself while it judges the part, until SIGCONT).
+    """
 
     class_name = "oracle"
     bundle_id = "oracle"
     decision_id = "oracle"
 
     def __init__(self, script: Path | None) -> None:
-        self.limits = Limits(threshold=1.0, low_limit=0.1, recheck=0.0)
+        self.limits = Limits(threshold=1.0, low_limit=0.1, recheck=0.1)
         self._previous = b""
         self._script = _read_script(script)
 
@@ -39,7 +46,11 @@ class OracleScorer:
             return Judged(float("nan"), unfit or ("no marker",), None, None, None, 0.0, 0.0)
         score = DEFECTIVE if marker.defective else GOOD
         order = self._script.get(marker.part, "")
-        if order.startswith("slow"):
+        if order == "fail":
+            raise EngineError(f"the script lets the engine fail at part {marker.part}")
+        if order == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif order.startswith("slow"):
             time.sleep(float(order.removeprefix("slow")))
         elif order:
             score = float(order)
