@@ -5,7 +5,7 @@ CONSTRAINTS := tests/constraints.txt
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := .venv-dev/bin/python -m pytest
 
-.PHONY: demo test test-system test-gpu lint bench demo-bundle system-packages clean
+.PHONY: demo test test-system lint bench demo-bundle system-packages clean
 
 demo: .venv/installed
 	.venv/bin/inspectd demo $(DEMO)
