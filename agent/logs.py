@@ -20,9 +20,7 @@ def set_up_logs(level: str = "info") -> None:
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
     ]
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    )
+    renderer = _console() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -30,6 +28,11 @@ def set_up_logs(level: str = "info") -> None:
         cache_logger_on_first_use=False,
     )
     _route_libraries(common, renderer, LEVELS[level])
+
+
+def _console() -> Processor:
+    # The pretty tracebacks take longer to draw than a part may wait for its verdict.
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 def _route_libraries(common: list[Processor], renderer: Processor, level: int) -> None:

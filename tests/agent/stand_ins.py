@@ -1,0 +1,253 @@
+"""Stand-ins for camera, scorer, record, PLC and clock around the real line, host, ledger and outcomes."""
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from inspectd.agent import line as line_module
+from inspectd.agent.host import Host
+from inspectd.agent.ledger import Ledger
+from inspectd.agent.line import Line
+from inspectd.agent.outcomes import Outcomes
+from inspectd.agent.pairing import Pairing
+from inspectd.agent.record import Recorder, RecordStatus, Row
+from inspectd.agent.supervision import Budget, Faults, Pulse
+from inspectd.agent.times import LineTimes, PartTimes
+from inspectd.inference.engine import Judged
+from inspectd.inference.manifest import Limits
+from inspectd.io.camera import CameraStatus, Frame
+from inspectd.io.plc import FaultCode, Reason, Verdict
+from inspectd.io.plc_events import NoPosition, Position, RecordedIds, Result, Trigger
+
+GOOD, DEFECTIVE = 0.5, 2.0
+THRESHOLD, LOW_LIMIT = 1.0, 0.1
+WINDOW, TRANSFER, DEADLINE, CLAIM = 0.05, 0.01, 0.4, 0.2
+EPOCH = 7
+
+
+class Clock:
+    """Stands in for the module `time`; it moves only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> float:
+        self.now += seconds
+        return self.now
+
+
+class StandInCamera:
+    """A camera that a test exposes by hand."""
+
+    name = "top"
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.triggers = 0
+        self.on_frame: Callable[[Frame], None] = Frame.release
+
+    def start(self, on_frame: Callable[[Frame], None]) -> None:
+        self.on_frame = on_frame
+
+    def trigger(self) -> None:
+        self.triggers += 1
+
+    def status(self) -> CameraStatus:
+        return CameraStatus(self.alive, 0.0, 0, 0, 0, "", None)
+
+    def stop(self) -> None:
+        self.on_frame = Frame.release
+
+
+class StandInScorer:
+    """Reads the score out of the frame, so that a part judged by another's frame shows."""
+
+    def __init__(self, class_name: str = "button") -> None:
+        self.class_name = class_name
+        self.bundle_id = f"bundle of {class_name}"
+        self.decision_id = f"decision of {class_name}"
+        self.limits = Limits(threshold=THRESHOLD, low_limit=LOW_LIMIT)
+        self.judged = 0
+        self.closed = False
+        self.unfit: tuple[str, ...] = ()
+        self.while_judging: Callable[[], None] = lambda: None
+
+    def judge(self, pixels: NDArray[np.uint8]) -> Judged:
+        self.judged += 1
+        self.while_judging()
+        score = math.nan if self.unfit else int(pixels[0, 0, 0]) / 100
+        return Judged(score, self.unfit, None, None, None, 0.0, 5.0)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class MemoryRecorder(Recorder):
+    """Keeps its rows in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"), 1, 1)
+        self.rows: list[Row] = []
+        self.healthy = True
+
+    def put(self, row: Row) -> None:
+        self.rows.append(row)
+
+    def status(self) -> RecordStatus:
+        return RecordStatus(len(self.rows), 0, self.healthy)
+
+
+@dataclass
+class Rig:
+    """The agent between camera and PLC link; use `make_rig`."""
+
+    clock: Clock
+    camera: StandInCamera
+    scorers: dict[int, StandInScorer]
+    recorder: MemoryRecorder
+    faults: Faults
+    pulse: Pulse
+    ledger: Ledger
+    outcomes: Outcomes
+    line: Line
+    host: Host
+    published: list[Result]
+    frames: list[Frame]
+    ids: "itertools.count[int]"
+    position: Position | NoPosition = NoPosition.UNTRUSTED
+    plc_now: tuple[int, int] = (EPOCH, 1)
+    link_fault: FaultCode = FaultCode.NONE
+    held: set[int] = field(default_factory=set[int])
+
+    @property
+    def scorer(self) -> StandInScorer:
+        """The scorer of recipe 1."""
+        return self.scorers[1]
+
+    def trigger(self, recipe: int = 1, seen_after: float = 0.02) -> Trigger:
+        """Let the PLC trigger a part now; the last good poll started `seen_after` ago."""
+        part_id = next(self.ids)
+        event = Trigger(
+            part_id=part_id,
+            trig_id=part_id,
+            epoch=EPOCH,
+            recipe=recipe,
+            encoder=0,
+            serial=f"SN{part_id}",
+            lot="LOT",
+            window_start=self.clock.now - seen_after,
+            seen_at=self.clock.now,
+        )
+        self.host.on_events([event])
+        return event
+
+    def expose(
+        self, score: float = GOOD, *, ago: float = 0.0, stamped: bool = True, problem: str = ""
+    ) -> Frame:
+        """Let the camera hand over a frame that was exposed `ago`."""
+        number = len(self.frames)
+        pixels = np.full((1, 1, 3), round(score * 100), np.uint8)
+        frame = Frame(
+            camera=self.camera.name,
+            number=number,
+            exposed_at=self.clock.now - ago,
+            exposure_stamped=stamped,
+            received_at=self.clock.now,
+            pixels=np.zeros((0, 0, 3), np.uint8) if problem else pixels,
+            problem=problem,
+            label=f"image {number}",
+            give_back=lambda: self.held.discard(number),
+        )
+        self.held.add(number)
+        self.frames.append(frame)
+        self.host.on_frame(frame)
+        return frame
+
+    def turn(self, seconds: float = 0.0) -> None:
+        """Let time pass and the line take one turn."""
+        self.clock.advance(seconds)
+        self.line._turn()  # pyright: ignore[reportPrivateUsage]  one turn of the loop, without its thread
+
+    def close_windows(self) -> None:
+        """Let time pass until every window is closed, and the line work until it is done."""
+        self.turn()
+        self.turn(WINDOW + TRANSFER + 0.001)
+
+    def verdicts(self) -> list[tuple[Verdict, Reason]]:
+        """What was published, in order."""
+        return [(result.verdict, result.reason) for result in self.published]
+
+    def rows_of(self, part_id: int) -> list[dict[str, Any]]:
+        """All rows of a part."""
+        return [row for row in self.recorder.rows if row.get("part") == part_id]
+
+
+def make_rig(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    free_running: bool = False,
+    software_trigger: bool = False,
+    shadow: bool = False,
+    capacity: int = 16,
+    stop_after: int = 1000,
+    recipes: tuple[int, ...] = (1,),
+    times: PartTimes | None = None,
+) -> Rig:
+    """Put the real parts of the agent together around the stand-ins."""
+    clock = Clock()
+    monkeypatch.setattr(line_module, "time", clock)
+    camera = StandInCamera()
+    scorers = {recipe: StandInScorer(f"class {recipe}") for recipe in recipes}
+    recorder, faults, pulse, ledger = MemoryRecorder(), Faults(), Pulse(), Ledger(capacity)
+    published: list[Result] = []
+    ids = itertools.count(1)
+    outcomes = Outcomes(
+        publish=published.append,
+        recorder=recorder,
+        faults=faults,
+        stop_line=None if shadow else Budget(FaultCode.STOP_LINE, stop_after),
+        station=3,
+    )
+    line = Line(
+        times=LineTimes(step=1.0, claim=CLAIM, transfer=TRANSFER),
+        camera=camera,
+        scorers=scorers,
+        pairing=Pairing(TRANSFER, spare_frames=4),
+        ledger=ledger,
+        outcomes=outcomes,
+        faults=faults,
+        pulse=pulse,
+        shadow=shadow,
+        any_fault=lambda: faults.current() is not FaultCode.NONE or rig.link_fault is not FaultCode.NONE,
+        position_at=(lambda _stamp: rig.position) if free_running else None,
+    )
+    host = Host(
+        times=times or PartTimes(window=WINDOW, early=0.0, deadline=DEADLINE),
+        camera=camera,
+        software_trigger=software_trigger,
+        scorers=scorers,
+        ledger=ledger,
+        line=line,
+        outcomes=outcomes,
+        recorder=recorder,
+        faults=faults,
+        pulse=pulse,
+        shadow=shadow,
+        read_record=lambda _epoch: RecordedIds(),
+        next_part=(lambda: next(ids)) if free_running else None,
+        plc_now=lambda: rig.plc_now,
+    )
+    rig = Rig(
+        clock, camera, scorers, recorder, faults, pulse, ledger, outcomes, line, host, published, [], ids
+    )
+    return rig
