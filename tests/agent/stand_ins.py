@@ -78,12 +78,14 @@ class StandInScorer:
         self.decision_id = f"decision of {class_name}"
         self.limits = Limits(threshold=THRESHOLD, low_limit=LOW_LIMIT)
         self.judged = 0
+        self.mark = 0
         self.closed = False
         self.unfit: tuple[str, ...] = ()
         self.while_judging: Callable[[], None] = lambda: None
 
     def judge(self, pixels: NDArray[np.uint8]) -> Judged:
         self.judged += 1
+        self.mark = int(pixels[0, 0, 2])
         self.while_judging()
         score = math.nan if self.unfit else int(pixels[0, 0, 0]) / 100
         return Judged(score, self.unfit, None, None, None, 0.0, 5.0)
@@ -152,11 +154,17 @@ class Rig:
         return event
 
     def expose(
-        self, score: float = GOOD, *, ago: float = 0.0, stamped: bool = True, problem: str = ""
+        self,
+        score: float = GOOD,
+        *,
+        ago: float = 0.0,
+        stamped: bool = True,
+        problem: str = "",
+        mark: int = 0,
     ) -> Frame:
-        """Let the camera hand over a frame that was exposed `ago`."""
+        """Let the camera hand over a frame that was exposed `ago`; the scorer finds `mark` (0..255) in it."""
         number = len(self.frames)
-        pixels = np.full((1, 1, 3), round(score * 100), np.uint8)
+        pixels = np.array([[[round(score * 100), 0, mark]]], np.uint8)
         frame = Frame(
             camera=self.camera.name,
             number=number,
