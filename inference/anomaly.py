@@ -54,7 +54,7 @@ def gms(pair: Tensor) -> Tensor:
 def gradient_magnitude(x: Tensor) -> Tensor:
     """Apply Prewitt's operator, of weight 1/3, to each channel of [N, C, H, W] with repeated borders."""
     padded = functional.pad(x, (1, 1, 1, 1), mode="replicate")
-    # Slices and no convolution: cheap for few channels, and OpenVINO at bfloat16 leaves them in float32.
+    # Slices and no convolution, which OpenVINO at bfloat16 would not leave in float32 at full scale.
     across = padded[..., 2:] - padded[..., :-2]
     horizontal = across[..., :-2, :] + across[..., 1:-1, :] + across[..., 2:, :]
     down = padded[..., 2:, :] - padded[..., :-2, :]
