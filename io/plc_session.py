@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 _FIRST_BACKOFF_S = 0.05
 _LONGEST_BACKOFF_S = 0.5  # contract: reconnect with a back-off of at most 0.5 s
+# A write follows a good poll by no more: another agent that takes this one for dead listens longer first.
+_WRITE_AFTER_POLL_S = LISTEN_S - 0.1
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class PlcSession:
         self._up = False
         self._down_reported = False
         self._retry_at = float("-inf")
+        self._polled_at = float("-inf")
         self._backoff_s = _FIRST_BACKOFF_S
         self.begun = False
         self.refusal = ""
@@ -135,6 +138,7 @@ class PlcSession:
                 self.statistics.torn_reads += 1
             elif self.begun:
                 self._report_up()
+                self._polled_at = poll.started
                 self._host.on_events(self._handshake.feed(poll, self._state, self._clock()))
             else:
                 self._listen(poll)
@@ -212,6 +216,7 @@ class PlcSession:
                 self._refuse()
             elif not plc_words_torn(poll.words) and PlcImage.unpack(poll.words).plc_epoch == epoch:
                 self.begun = True
+                self._polled_at = poll.started
                 self._report_up()
                 self._host.on_events(self._handshake.begin(poll, block, recorded, self._clock()))
 
@@ -242,6 +247,8 @@ class PlcSession:
             return
         # Verdicts that came while the poll was read go with this write.
         self._place_results()
+        if self._clock() - self._polled_at > _WRITE_AFTER_POLL_S:
+            return  # held up meanwhile: whether the words are still this agent's, the next poll will tell
         self._transport.write(WRITE_START, self._handshake.words(self._state, self._clock()))
         self.statistics.writes += 1
         self._host.on_written(self._handshake.acknowledge(), self._clock())

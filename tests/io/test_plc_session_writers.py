@@ -80,6 +80,33 @@ def test_an_agent_that_wakes_up_beside_its_successor_writes_nothing_any_more() -
     assert successor.session.fault() is FaultCode.NONE
 
 
+def test_an_agent_that_was_held_up_reads_before_it_writes() -> None:
+    """Another may have begun meanwhile, and given its parts in flight their verdict."""
+    plc = FakePlc()
+    held_up = Station(plc)
+    held_up.publish(held_up.trigger())
+    held_up.wire.done()
+    plc.now += 0.6
+    held_up.session.wake_up()
+    assert held_up.wire.done() == []
+    held_up.cycle()
+    assert held_up.wire.done() == ["read 0 52", "write 32 100"]
+
+
+def test_an_agent_held_up_between_poll_and_write_does_not_write() -> None:
+    plc = FakePlc()
+    held_up = Station(plc)
+
+    def stand_still(events: object) -> None:
+        del events
+        plc.now += 0.6
+
+    held_up.agent.on_events = stand_still
+    held_up.wire.done()
+    held_up.cycle(trig_id=1)
+    assert held_up.wire.done() == ["read 0 52"]
+
+
 def test_clear_fault_lets_an_agent_write_again_only_if_the_other_one_is_silent() -> None:
     """Otherwise a forgotten agent would take the station from the one that works."""
     plc = FakePlc()
