@@ -43,7 +43,7 @@ def save_checkpoint(file: Path, checkpoint: Checkpoint) -> None:
             os.fsync(written.fileno())
         new.replace(file)
         sync_folder(file.parent)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise CalibrationError(
             f"{file}: cannot be written ({error}). Free space, then train again."
         ) from error

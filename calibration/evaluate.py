@@ -76,9 +76,10 @@ class EvaluateReport:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""
-        report = asdict(self)
-        lists = {name: list(value) for name, value in report.items() if isinstance(value, tuple)}
-        return {**report, **lists}
+        groups = {
+            name: [asdict(group) for group in getattr(self, name)] for name in ("per_kind", "per_third")
+        }
+        return {**asdict(self), **groups}
 
 
 class PixelHistogram:

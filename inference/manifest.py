@@ -65,7 +65,7 @@ class Manifest(Document):
     training: dict[str, JsonValue] = Field(description="settings of the training run")
     training_data: Sha256
     code_version: str
-    vgg19: str = Field(description="the pre-trained weights that were loaded, and what was not")
+    vgg19: dict[str, JsonValue] = Field(description="pre-trained weights: source, loaded, missing")
     files: dict[FileName, Sha256] = Field(description="sha256 of every other file of the bundle")
 
     @model_validator(mode="after")

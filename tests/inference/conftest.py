@@ -67,7 +67,7 @@ def pristine_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training={},
         training_data="0" * 64,
         code_version="test",
-        vgg19="none",
+        vgg19={"source": "none"},
         files=file_hashes(files),
     )
     limits = {KEY: Limits(threshold=2 * score, low_limit=0.1 * score)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,9 +194,9 @@ def test_an_existing_folder_is_replaced_only_when_asked(bundle_folder: Path, tmp
     source = Path(shutil.copytree(bundle_folder, tmp_path / "source"))
     files = {name: source / name for name in bundle.manifest.files}
     renamed = bundle.manifest.model_copy(update={"class_name": "new", "files": file_hashes(files)})
-    decided = {"how": "test", "why": "test", "by": "test"}
+    write = partial(write_bundle, bundle_folder, renamed, files, bundle.decision.limits)
     with pytest.raises(BundleError, match="exists already"):
-        write_bundle(bundle_folder, renamed, files, bundle.decision.limits, **decided)
-    written = write_bundle(bundle_folder, renamed, files, bundle.decision.limits, **decided, replace=True)
+        write(how="test", why="test", by="test")
+    written = write(how="test", why="test", by="test", replace=True)
     assert written.manifest.class_name == "new"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "source"]
