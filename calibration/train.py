@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import JsonValue
 
 from inspectd.calibration.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from inspectd.calibration.data import GoodImages, load_good, split_good
@@ -15,7 +16,7 @@ from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.package import Trained, package
 from inspectd.calibration.trainer import Progress, ProgressCallback, Trainer, start_at_mean_colour
 from inspectd.inference.model import EncoderDecoder
-from inspectd.inference.vgg19 import LoadedWeights, load_vgg19
+from inspectd.inference.vgg19 import load_vgg19
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,8 @@ class TrainReport:
     training_s: float
     images: int
     held_out: int
-    vgg19: LoadedWeights
+    vgg19: dict[str, JsonValue]
+    """As in the manifest: source, loaded, missing."""
 
 
 def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> TrainReport:
@@ -83,7 +85,7 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
         training_s=trainer.elapsed_s,
         images=len(seen),
         held_out=len(held_out),
-        vgg19=weights,
+        vgg19=bundle.manifest.vgg19,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -61,6 +62,11 @@ def test_training_writes_a_bundle_that_runs(trained: TrainReport) -> None:
     for name in {key.split("/")[1] for key in bundle.decision.limits}:
         open_engine(trained.bundle.folder, RuntimeSettings.model_validate({"name": name})).close()
     assert not (trained.bundle.folder.parent / "disk.training").exists()
+
+
+def test_the_report_can_be_printed_as_json(trained: TrainReport) -> None:
+    """All that a command tells of a calibration is plain JSON."""
+    assert json.loads(json.dumps({"vgg19": trained.vgg19, "losses": trained.losses}))["vgg19"]["loaded"] == []
 
 
 def test_training_learns(trained: TrainReport) -> None:
