@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from inspectd.agent.freeze import FROZEN, FreezeWatch
 from inspectd.agent.ledger import Ledger, OpenPart
 from inspectd.agent.outcomes import Observation, Outcomes
 from inspectd.agent.pairing import Candidate, Pairing
@@ -64,6 +65,7 @@ class Line:
         self._void_before = 0.0
         self._closed: deque[Candidate] = deque()
         self._observed: dict[int, Observation] = {}
+        self._freeze = FreezeWatch()
         self.errors = 0
 
     def put(self, item: OpenPart | Frame) -> None:
@@ -134,7 +136,10 @@ class Line:
         for item in items:
             if isinstance(item, OpenPart):
                 self._pairing.open(item)
-            elif item.exposed_at < void_before:
+                continue
+            if self._freeze.repeats(item.pixels):
+                item.problem = FROZEN
+            if item.exposed_at < void_before:
                 item.release()
             else:
                 self._pairing.offer(item)
@@ -183,11 +188,12 @@ class Line:
 
     def _give_verdict(self, candidate: Candidate) -> None:
         part = candidate.part
-        seen = self._observed.get(part.part_id)
+        # What one of several exposures showed is no evidence: it may be another part.
+        seen = self._observed.get(part.part_id) if len(candidate.frames) == 1 else None
         position = self._position_at(part.window_start) if self._position_at else None
         now = time.monotonic()
         finding = decide(self._evidence(candidate, seen, position, now))
-        if self._ledger.settle(part.part_id, now) is None:
+        if self._ledger.settle(part.part_id, time.monotonic()) is None:
             return
         mismatch = finding.reason is Reason.FRAME_MISMATCH and len(candidate.frames) != 1
         self._faults.count(MISMATCHES, failed=mismatch)

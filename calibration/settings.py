@@ -48,7 +48,14 @@ PROFILES = {
     "quick": Recipe(minutes=7.5),
     # The shipped demo: a narrow network without pre-trained weights, for a data set of simulated buttons.
     "demo": Recipe(
-        widths=(24, 48, 96), dim=256, dropout=0.1, sigma=0.1, synthetic=0.7, learning_rate=1e-3, epochs=30
+        widths=(24, 48, 96),
+        dim=256,
+        dropout=0.1,
+        sigma=0.1,
+        synthetic=0.7,
+        learning_rate=1e-3,
+        batch=4,
+        epochs=24,
     ),
     # Section 4B of the paper.
     "paper": Recipe(learning_rate=1e-4, average=False),
