@@ -1,1 +1,1 @@
-"""Cameras and PLC links: one small protocol each, one file per device family, and a simulated twin of each."""
+"""Cameras and PLC links: a small protocol each, one file per device family, a simulated twin of each."""

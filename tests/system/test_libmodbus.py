@@ -70,7 +70,7 @@ def write_config(folder: Path, port: int) -> Path:
 
 
 def test_replay_against_libmodbus(libmodbus_plc: Path, tmp_path: Path) -> None:
-    """Each image gets its own verdict with a right check sum; a bad file is UNKNOWN/33 and the line goes on."""
+    """Each image gets its own verdict, rightly checked; a bad file is UNKNOWN/33 and the line goes on."""
     write_images(tmp_path / "images")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -79,9 +79,8 @@ def test_replay_against_libmodbus(libmodbus_plc: Path, tmp_path: Path) -> None:
     plc = subprocess.Popen(
         [libmodbus_plc, str(port), str(PARTS), str(INTERVAL_MS)], stdout=subprocess.PIPE, text=True
     )
-    agent = subprocess.Popen(
-        [sys.executable, "-m", "inspectd.agent.cli.main", "run", str(config)], stderr=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", "inspectd.agent.cli.main", "run", str(config)]
+    agent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         output, _ = plc.communicate(timeout=60)
         agent.send_signal(signal.SIGTERM)
@@ -92,7 +91,8 @@ def test_replay_against_libmodbus(libmodbus_plc: Path, tmp_path: Path) -> None:
         plc.wait(5)
         agent.wait(5)
     assert agent.returncode == 0, log
-    seen = {int(line[0]) - 101: [int(word) for word in line[1:]] for line in map(str.split, output.splitlines())}
+    words = [[int(word) for word in line.split()] for line in output.splitlines()]
+    seen = {line[0] - 101: line[1:] for line in words}
     assert sorted(seen) == list(range(PARTS)), log
     assert all(check == 1 for *_, check in seen.values()), "a CRC that libmodbus's side computes otherwise"
 
