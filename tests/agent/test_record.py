@@ -1,11 +1,14 @@
 """The record of verdicts: append-only, durable soon, honest about what it lost."""
 
+import errno
 import json
+import os
 import time
 from pathlib import Path
 
 import pytest
 
+from inspectd.agent import record
 from inspectd.agent.errors import RecordError
 from inspectd.agent.record import FILE_NAME, SYNC_INTERVAL_S, Recorder, read_rows, recorded_ids
 
@@ -105,3 +108,45 @@ def test_recorded_ids_are_those_of_the_epoch(tmp_path: Path) -> None:
     ids = recorded_ids(tmp_path, 8, ring_key="trig_id")
     assert ids.last_part_id == 3
     assert dict(ids.recent) == {1: 2, 2: 3}
+
+
+def test_line_torn_by_a_full_disk_costs_no_other_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch cut short is lost and counted; the first row after it stands on a line of its own."""
+    recorder = recorder_in(tmp_path)
+    with monkeypatch.context() as full_disk:
+
+        def no_space(_file: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        full_disk.setattr(os, "fsync", no_space)
+        recorder.put({"part": 1})
+        while recorder.status().healthy:
+            time.sleep(0.005)
+        (tmp_path / FILE_NAME).write_bytes(b'{"part": 1, "verd')
+    recorder.put({"part": 2})
+    recorder.stop()
+    assert [row["part"] for row in read_rows(tmp_path)] == [2]
+    assert recorder.status().lost == 1
+
+
+def test_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """What, where, remedy; the ids of a record are never guessed."""
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(RecordError, match=r"record .*verdicts.jsonl: Is a directory; make it readable"):
+        recorded_ids(tmp_path, 1, ring_key="trig_id")
+
+
+def test_file_that_is_rotated_away_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record may be read while it is written: a file that has just got another name is no error."""
+    recorder = recorder_in(tmp_path)
+    recorder.put({"part": 1})
+    recorder.stop()
+    gone = tmp_path / f"{FILE_NAME}.1"
+
+    def files(folder: Path) -> list[Path]:
+        return [folder / FILE_NAME, gone]
+
+    monkeypatch.setattr(record, "_files", files)
+    assert [row["part"] for row in read_rows(tmp_path)] == [1]

@@ -47,3 +47,15 @@ def test_budget_counts_failures_in_a_row() -> None:
     assert faults.current() is FaultCode.NONE
     assert faults.count(budget, failed=True)
     assert faults.current() is FaultCode.INFERENCE_FAILING
+
+
+def test_fault_is_held_behind_another() -> None:
+    """One fault is shown, all are held."""
+    faults = Faults()
+    faults.latch(FaultCode.INFERENCE_FAILING)
+    faults.latch(FaultCode.STOP_LINE)
+    faults.stand(FaultCode.CAMERA_LOST, present=True)
+    assert faults.current() is FaultCode.INFERENCE_FAILING
+    assert faults.holds(FaultCode.STOP_LINE)
+    assert faults.holds(FaultCode.CAMERA_LOST)
+    assert not faults.holds(FaultCode.FRAME_MISMATCH)

@@ -1,0 +1,203 @@
+"""A whole station around a stand-in camera and scorer: started, stopped and watched over, without a PLC."""
+
+import gc
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stand_ins import EPOCH, StandInCamera, StandInScorer
+from station_files import settings_with
+
+from inspectd.agent import station as station_module
+from inspectd.agent.errors import AgentError, RecordError
+from inspectd.agent.record import read_rows
+from inspectd.agent.station import Parts, Station
+from inspectd.inference.errors import BundleError
+from inspectd.io.plc import FaultCode
+from inspectd.io.plc_events import Trigger
+from inspectd.io.plc_link import PlcLink
+
+STOP_S = 2.0
+
+
+class Built:
+    """A station with what it was built from."""
+
+    def __init__(self, folder: Path, *, classes: int = 1, error: Exception | None = None) -> None:
+        self.camera = StandInCamera()
+        self.scorers: list[StandInScorer] = []
+        self.error = error
+        self.record = folder / "record"
+        settings = settings_with(
+            plc={"port": unused_port(), "timeout_ms": 100.0},
+            classes=[{"recipe": 1 + number, "bundle": "none"} for number in range(classes)],
+            record={"folder": str(self.record)},
+        )
+        self.station = Station(settings, Parts(self.load, lambda _settings: self.camera))
+
+    def load(self, *_: object) -> StandInScorer:
+        if self.error is not None:
+            raise self.error
+        self.scorers.append(StandInScorer())
+        return self.scorers[-1]
+
+    def trigger(self, part_id: int) -> None:
+        now = time.monotonic()
+        event = Trigger(part_id, part_id, EPOCH, 1, 0, "", "", window_start=now, seen_at=now)
+        self.station.host.on_events([event])
+
+    def rows(self) -> list[dict[str, Any]]:
+        return list(read_rows(self.record))
+
+
+def unused_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def interpreter_as_before() -> Iterator[None]:
+    """Undo what a station does to the whole interpreter."""
+    interval = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(interval)
+    gc.unfreeze()
+
+
+def our_threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()} & {"inspection", "recorder", "plc-link"}
+
+
+def test_station_without_a_plc_runs_and_stops_in_time(tmp_path: Path) -> None:
+    """A PLC that refuses is no reason not to start; the station is healthy, and stops within 2 s."""
+    built = Built(tmp_path, classes=2)
+    built.station.start()
+    assert our_threads() == {"inspection", "recorder", "plc-link"}
+    assert built.station.healthy(time.monotonic())
+    assert built.station.link.fault is FaultCode.PLC_LOST
+    began = time.monotonic()
+    built.station.stop()
+    assert time.monotonic() - began < STOP_S
+    assert our_threads() == set()
+    assert [scorer.closed for scorer in built.scorers] == [True, True]
+
+
+def test_stopping_twice_is_as_stopping_once(tmp_path: Path) -> None:
+    """Nothing is recorded or closed a second time in a way that fails."""
+    built = Built(tmp_path)
+    built.station.start()
+    built.trigger(1)
+    built.station.stop()
+    built.station.stop()
+    assert len(built.rows()) == 1
+
+
+def test_parts_in_flight_at_the_end_are_recorded(tmp_path: Path) -> None:
+    """Each part in flight gets its UNKNOWN/41 and its row before the process ends."""
+    built = Built(tmp_path)
+    built.station.start()
+    for part_id in (1, 2, 3):
+        built.trigger(part_id)
+    built.station.stop()
+    rows = {row["part"]: (row["verdict"], row["reason"], row["detail"]) for row in built.rows()}
+    assert rows == dict.fromkeys((1, 2, 3), ("UNKNOWN", 41, "the agent is stopping"))
+
+
+def test_part_triggered_while_stopping_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that comes after the last verdicts went out is not forgotten."""
+    built = Built(tmp_path)
+    built.station.start()
+    end_link = built.station.link.stop
+
+    def stop_after_a_trigger() -> None:
+        built.trigger(9)
+        end_link()
+
+    monkeypatch.setattr(built.station.link, "stop", stop_after_a_trigger)
+    built.station.stop()
+    assert [(row["part"], row["reason"]) for row in built.rows()] == [(9, 41)]
+
+
+def test_start_is_given_up_when_asked_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM while the station waits for its camera ends that wait at once."""
+    monkeypatch.setattr(station_module, "CAMERA_START_S", 60.0)
+    built = Built(tmp_path)
+    built.camera.alive = False
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    began = time.monotonic()
+    built.station.start(stop)
+    built.station.stop()
+    assert time.monotonic() - began < 0.1 + STOP_S
+    assert our_threads() == set()
+
+
+def test_station_starts_without_its_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost camera is a fault that the PLC must see, and no reason to stay away."""
+    monkeypatch.setattr(station_module, "CAMERA_START_S", 0.05)
+    built = Built(tmp_path)
+    built.camera.alive = False
+    built.station.start()
+    try:
+        assert built.station.host.on_cycle(time.monotonic()).fault is FaultCode.CAMERA_LOST
+    finally:
+        built.station.stop()
+
+
+def test_bundle_that_does_not_load_ends_the_start(tmp_path: Path) -> None:
+    """The error comes through, and what was started already can be stopped."""
+    built = Built(tmp_path, error=BundleError("no such bundle; install it"))
+    with pytest.raises(BundleError, match="no such bundle"):
+        built.station.start()
+    built.station.stop()
+    assert our_threads() == set()
+
+
+def test_record_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    """A folder of the record that is a file: what, where, remedy."""
+    (tmp_path / "record").write_text("not a folder")
+    with pytest.raises(RecordError, match=r"record .*: Not a directory; "):
+        Built(tmp_path)
+
+
+def test_refused_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another agent on this PLC's words: the station ends itself with the reason."""
+    built = Built(tmp_path)
+    monkeypatch.setattr(PlcLink, "refusal", "another agent beats here; stop it")
+    with pytest.raises(AgentError, match="another agent beats here; stop it"):
+        built.station.run(threading.Event())
+
+
+def test_hung_loops_are_unhealthy(tmp_path: Path) -> None:
+    """Each of the three loops ends the watchdog: inspection step, PLC cycle, recorder batch."""
+    built = Built(tmp_path)
+    station = built.station
+    assert not station.healthy(time.monotonic()), "the inspection thread does not run yet"
+    station.start()
+    try:
+        station.link.stop()
+        now = time.monotonic()
+        station.host.last_cycle = station.recorder.beat_at = now
+        assert station.healthy(now)
+        station.host.last_cycle = now - 3.0
+        assert not station.healthy(now), "PLC thread"
+        station.host.last_cycle = now + 60.0
+        assert not station.healthy(now + 60.0), "recorder thread"
+    finally:
+        station.stop()
+
+
+def test_part_ids_go_on_after_a_restart(tmp_path: Path) -> None:
+    """Part ids never repeat: the record says where to go on."""
+    built = Built(tmp_path)
+    built.station.start()
+    built.trigger(41)
+    built.station.stop()
+    assert Built(tmp_path).station.host.recorded(EPOCH).last_part_id == 41
