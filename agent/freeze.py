@@ -20,7 +20,7 @@ class FreezeWatch:
         """Tell whether a frame, uint8 [H, W, 3], equals the one before; one without pixels does not count."""
         if pixels.size == 0:
             return False
-        rows = pixels[::ROW_STEP].copy()
+        rows = np.array(pixels[::ROW_STEP], np.uint8)
         repeated = self._previous is not None and np.array_equal(rows, self._previous)
         self._previous = rows
         return repeated

@@ -25,6 +25,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on sta
 LogOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
+@app.callback()
+def prepare() -> None:
+    """Keep logs off standard output, which belongs to the report; some commands want more of them."""
+    from inspectd.agent.logs import set_up_logs
+
+    set_up_logs("error")
+
+
 @app.command()
 def run(config: ConfigArgument, log_level: LogOption = "info") -> None:
     """Inspect: run the station until SIGTERM or Ctrl-C."""
@@ -107,7 +115,7 @@ def train(  # noqa: PLR0913, PLR0917  one for each option
     profile: Annotated[str, typer.Option(help="How long and how large to train.")] = "quick",
     name: Annotated[str, typer.Option(help="Name of the product class; default: the data folder's.")] = "",
     size: Annotated[int | None, typer.Option(help="Side of the model's input, px.")] = None,
-    sigma: Annotated[float | None, typer.Option(help="Noise rate of the class.")] = None,
+    sigma: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Noise rate of the class.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split, the noise and the weights.")] = 0,
     vgg19: Annotated[
         str, typer.Option(help="Pre-trained weights: auto, none or a safetensors file.")
