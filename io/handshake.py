@@ -17,6 +17,7 @@ from inspectd.io.encoder import EncoderPoll, EncoderTrack
 from inspectd.io.handshake_board import VerdictBoard
 from inspectd.io.handshake_faults import FaultLatch, OwnPulse, PlcPulse, WriterWatch
 from inspectd.io.handshake_ids import IdTracker
+from inspectd.io.handshake_start import last_sequence
 from inspectd.io.plc import (
     CONTRACT_VERSION,
     RING_START,
@@ -122,6 +123,8 @@ class Handshake:
                 for entry in self._board.ring
                 if entry.id != 0 and entry.id not in recorded.recent
             ]
+        if self._free_running:
+            self._board.result_seq = last_sequence(self._board.result_seq, recorded)
         return events + self._ids.begin(plc, recorded, now)
 
     def feed(self, poll: Poll, state: AgentState, now: float) -> list[Event]:

@@ -42,6 +42,16 @@ class OrphanId:
     in_force: bool
 
 
+def last_sequence(written: int, recorded: RecordedIds) -> int:
+    """RESULT_SEQ to count on from in free-running mode; `written` is the PLC's.
+
+    While the link was down, the last agent may have recorded verdicts under numbers that never reached the
+    PLC: those are not given again.
+    """
+    newest = max(recorded.recent, key=lambda number: recorded.recent[number], default=written)
+    return newest if id_distance(written, newest) <= _HALF_RANGE else written
+
+
 def orphan_ids(present: int, in_ring: frozenset[int], recorded: RecordedIds) -> tuple[list[OrphanId], int]:
     """Ids up to `present` without a verdict in ring or records, oldest first; and the present part id.
 

@@ -24,7 +24,15 @@ from inspectd.io.plc import (
     id_distance,
     step_back,
 )
-from inspectd.io.plc_events import AgentState, DetailsLost, RecordedIds, Settled, Trigger
+from inspectd.io.plc_events import (
+    AgentState,
+    DetailsLost,
+    Placed,
+    RecordedIds,
+    Result,
+    Settled,
+    Trigger,
+)
 from inspectd.io.plc_settings import PlcSettings
 
 if TYPE_CHECKING:
@@ -239,6 +247,27 @@ def test_free_running_keeps_ring_and_sequence_and_settles_no_ids() -> None:
     assert started.lost == [30]
     assert started.vision.result_seq == 30
     assert started.ring.find(30) is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "recorded", "first"),
+    [
+        (30, {29: 2, 30: 3}, 31),
+        (30, {30: 3, 31: 4, 32: 5}, 33),
+        (65_534, {65_535: 8, 1: 9}, 2),
+        (30, {29: 2}, 31),
+    ],
+)
+def test_free_running_numbers_that_the_records_know_are_not_given_again(
+    written: int, recorded: dict[int, int], first: int
+) -> None:
+    """Their verdicts may never have reached the PLC: the link was down when the last agent died."""
+    block = left_behind([], result_seq=written)
+    started = Started(103, block, RecordedIds(20, recorded), free_running=True)
+    result = Result(21, 0, EPOCH, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.5, 10.0, encoder=1000)
+    placed = started.handshake.publish(result, 10.1)
+    assert isinstance(placed, Placed)
+    assert placed.result_seq == first
 
 
 def test_a_standing_clear_fault_bit_is_no_edge_at_the_start() -> None:
