@@ -103,10 +103,15 @@ class FakeAgent:
         self.fail_in = ""
         self.records = RecordedIds()
         self.while_reading_records: Callable[[], None] = lambda: None
+        self.on_trigger: Callable[[Trigger], None] = lambda _trigger: None
+        self.asked_for: list[int] = []
 
     def on_events(self, events: Sequence[Event]) -> None:
         self.events += events
         self._maybe_fail("on_events")
+        for event in events:
+            if isinstance(event, Trigger):
+                self.on_trigger(event)
 
     def on_cycle(self, now: float) -> AgentState:
         assert now > 0
@@ -120,7 +125,7 @@ class FakeAgent:
         self._maybe_fail("on_written")
 
     def recorded(self, epoch: int) -> RecordedIds:
-        assert epoch >= 0
+        self.asked_for.append(epoch)
         self._maybe_fail("recorded")
         self.while_reading_records()
         return self.records

@@ -193,3 +193,27 @@ def test_the_farewell_takes_the_station_offline_and_closes() -> None:
     assert Status.ONLINE not in station.plc.vision.status
     assert station.plc.verdict_of(part.trig_id) == Verdict.UNKNOWN
     assert not station.wire.open
+
+
+def test_a_verdict_given_while_the_poll_is_taken_goes_with_the_same_cycle() -> None:
+    """The agent may answer a trigger at once: its verdict does not wait for the next write."""
+    station = Station(FakePlc())
+    station.agent.on_trigger = station.publish
+    part = station.trigger()
+    assert station.plc.verdict_of(part.trig_id) == Verdict.ACCEPT
+    assert station.agent.written == [part.part_id]
+
+
+def test_a_plc_restart_while_the_records_are_read_asks_for_the_new_epochs_records() -> None:
+    """Records of one epoch say nothing of another one's ids."""
+    station = Station(FakePlc(), begin=False)
+
+    def restart() -> None:
+        station.agent.while_reading_records = lambda: None
+        station.plc.show(plc_epoch=8, trig_id=3)
+
+    station.agent.while_reading_records = restart
+    station.run(0.65)
+    assert station.agent.asked_for == [7, 8]
+    assert station.plc.vision.plc_epoch == 8
+    assert station.plc.verdict_of(3) == Verdict.UNKNOWN
