@@ -86,7 +86,8 @@ class Host:
                 case Settled():
                     self._outcomes.record_settled(event)
                 case DetailsLost():
-                    self._outcomes.record_lost_details(event)
+                    ring_key = "trig_id" if self._next_part is None else "result_seq"
+                    self._outcomes.record_lost_details(event, ring_key)
                 case EpochChanged():
                     log.warning("plc_epoch_changed", old=event.old, new=event.new)
                     self._line.void(event.good_poll_start)

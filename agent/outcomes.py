@@ -220,12 +220,15 @@ class Outcomes:
             }
         )
 
-    def record_lost_details(self, event: DetailsLost) -> None:
-        """Record an id whose verdict stands in the PLC while its row was lost in a crash or power cut."""
-        log.warning("published_details_lost", trig_id=event.number, epoch=event.epoch)
+    def record_lost_details(self, event: DetailsLost, ring_key: str) -> None:
+        """Record an id whose verdict stands in the PLC while its row was lost in a crash or power cut.
+
+        `ring_key` names what the id is: "trig_id", in free-running mode "result_seq".
+        """
+        log.warning("published_details_lost", **{ring_key: event.number}, epoch=event.epoch)
         self._recorder.put(
             {
-                "trig_id": event.number,
+                ring_key: event.number,
                 "epoch": event.epoch,
                 "station": self._station,
                 "verdict": _verdict_name(event.verdict),

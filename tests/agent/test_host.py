@@ -218,6 +218,15 @@ def test_lost_details_are_recorded(number: int, name: str, rig: Rig) -> None:
     assert (row["trig_id"], row["verdict"], row["detail"]) == (17, name, "published, details lost")
 
 
+def test_lost_details_in_free_running_mode_name_the_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the next start finds the row, and does not write another."""
+    rig = make_rig(monkeypatch, free_running=True)
+    rig.host.on_events([DetailsLost(17, EPOCH, 1, 0)])
+    (row,) = rig.recorder.rows
+    assert row["result_seq"] == 17
+    assert "trig_id" not in row
+
+
 def test_events_without_consequence_are_taken(rig: Rig) -> None:
     """The link's own ups and downs are logged, and change no part."""
     rig.trigger()
