@@ -21,9 +21,11 @@ class Recipe(BaseModel):
     dim: int = Field(default=512, description="D, length of a token")
     dropout: float = Field(default=0.25, ge=0, lt=1)
     sigma: float = Field(default=0.2, ge=0, le=1, description="noise of Eq. 4, image in [0, 1]")
+    test_noise: float = Field(default=1.0, ge=0, le=1, description="share of sigma in the scoring graph")
     sigma_drawn: bool = Field(default=False, description="each image's noise drawn from [0, sigma]")
     synthetic: float = Field(default=0.0, ge=0, le=1, description="share of images with synthetic defects")
     learning_rate: float = Field(default=3e-4, gt=0)
+    decay: bool = Field(default=True, description="lower the learning rate to 0 along half a cosine")
     batch: int = Field(default=8, ge=1)
     epochs: int = Field(default=2000, ge=1, description="passes over the images, at the most")
     minutes: float | None = Field(
@@ -52,13 +54,16 @@ PROFILES = {
         dim=256,
         dropout=0.1,
         sigma=0.1,
+        # What was trained to take synthetic defects out needs no noise to hide real ones: with it, missing
+        # holes went unseen (image AUROC 0.68 at full noise, 0.91 at half, 0.99 without, same weights).
+        test_noise=0.0,
         synthetic=0.7,
         learning_rate=1e-3,
         batch=4,
         epochs=24,
     ),
     # Section 4B of the paper.
-    "paper": Recipe(learning_rate=1e-4, average=False),
+    "paper": Recipe(learning_rate=1e-4, decay=False, average=False),
 }
 
 
@@ -81,9 +86,11 @@ class TrainSettings(BaseModel):
     dim: int | None = None
     dropout: float | None = None
     sigma: float | None = None
+    test_noise: float | None = None
     sigma_drawn: bool | None = None
     synthetic: float | None = None
     learning_rate: float | None = None
+    decay: bool | None = None
     batch: int | None = None
     epochs: int | None = None
     minutes: float | None = None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 F32: TypeAlias = NDArray[np.float32]
 F64: TypeAlias = NDArray[np.float64]
 
-_SORTS = ("mark", "mark", "gap", "bite")
+_SORTS = ("mark", "mark", "gap", "gap", "bite")
 _EXTENT = {"mark": (0.02, 0.3), "gap": (0.1, 0.3), "bite": (0.05, 0.25)}
 """Smallest and largest extent of each sort, as a share of the image's side."""
 _SHAPES = ("polygon", "ellipse", "stroke")

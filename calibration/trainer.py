@@ -83,14 +83,14 @@ class Trainer:
         self._bfloat16 = has_fast_bfloat16()
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
         self._mean, self._std = mean, std
-        self._check_noise = recipe.sigma * noise_field(recipe.image_size, seed)
+        self._check_noise = recipe.sigma * recipe.test_noise * noise_field(recipe.image_size, seed)
 
     def run(self, save: Callable[[Checkpoint], None], progress: ProgressCallback) -> None:
         """Train until the recipe's epochs or minutes are over or early stopping ends it.
 
         `save` is given a checkpoint every CHECK_STEPS steps. The model then holds the best weights.
         """
-        limit_s = math.inf if self.recipe.minutes is None else self._limit_s(self.recipe.minutes)
+        limit_s = self._limit_s()
         began = time.monotonic() - self.elapsed_s
         first_step, first_s = self.step, self.elapsed_s
         while self.step < self.steps and self.elapsed_s < limit_s and not self._out_of_patience():
@@ -163,8 +163,7 @@ class Trainer:
         self._optimizer.zero_grad()
         loss.backward()
         clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
-        warm_up = min(1.0, (self.step + 1) / _WARM_UP_STEPS)
-        self._optimizer.param_groups[0]["lr"] = warm_up * self.recipe.learning_rate
+        self._optimizer.param_groups[0]["lr"] = self._learning_rate()
         self._optimizer.step()
         self._update_average()
         value = float(loss.detach())
@@ -173,6 +172,14 @@ class Trainer:
                 f"the loss of step {self.step} is {value}: training diverged. Use a lower learning rate."
             )
         return value
+
+    def _learning_rate(self) -> float:
+        """Rise over the first steps, then, if the recipe says so, fall to 0 at the run's end."""
+        rate = self.recipe.learning_rate * min(1.0, (self.step + 1) / _WARM_UP_STEPS)
+        if not self.recipe.decay:
+            return rate
+        done = max(self.step / self.steps, self.elapsed_s / self._limit_s())
+        return rate * (1 + math.cos(math.pi * min(1.0, done))) / 2
 
     def _batch(self, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Return this step's clean images and those to be repaired, float32 [B, 3, S, S] in [0, 1]."""
@@ -225,8 +232,9 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         return self.step >= self._stop_after and self.step - self._best_step > self._patience
 
-    def _limit_s(self, minutes: float) -> float:
-        """Time to train: a step's work goes with the number of pixels."""
+    def _limit_s(self) -> float:
+        """Time to train, s: a step's work goes with the number of pixels."""
+        minutes = math.inf if self.recipe.minutes is None else self.recipe.minutes
         return 60 * minutes * min(1.0, (self.recipe.image_size / _FULL_SIZE) ** 2)
 
 
