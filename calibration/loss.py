@@ -21,7 +21,7 @@ def reconstruction_loss(x: Tensor, y: Tensor) -> Tensor:
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Mean structural similarity, Eq. 5, of [N, C, H, W] in [0, 1]: Gaussian window of 11, a pixel each."""
+    """Mean structural similarity, Eq. 5, of [N, C, H, W] in [0, 1]: Gaussian window of 11, no borders."""
     mean_x, mean_y = _window_mean(x), _window_mean(y)
     variance_x = _window_mean(x * x) - mean_x * mean_x
     variance_y = _window_mean(y * y) - mean_y * mean_y
@@ -33,14 +33,9 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _window_mean(x: Tensor) -> Tensor:
-    """Weighted mean of the window around each pixel, [N, C, H, W] -> the same; rows, then columns.
-
-    Borders are reflected. Were windows that reach over them left out, nothing would train the image's
-    outermost pixels, and the anomaly map of good parts would be highest there.
-    """
-    channels, half = x.shape[1], WINDOW // 2
-    x = functional.pad(x, (half, half, half, half), mode="reflect")
-    offsets = torch.arange(WINDOW, dtype=torch.float32) - half
+    """Weighted mean of each window, [N, C, H, W] -> [N, C, H - 10, W - 10]; rows, then columns."""
+    channels = x.shape[1]
+    offsets = torch.arange(WINDOW, dtype=torch.float32) - WINDOW // 2
     weights = torch.exp(-offsets.square() / (2 * _DEVIATION**2))
     weights = (weights / weights.sum()).expand(channels, 1, WINDOW)
     rows = functional.conv2d(x, weights.unsqueeze(2), groups=channels)

@@ -1,10 +1,10 @@
 """Synthetic defects for training: what is pasted in, the network learns to take out again.
 
 Noise (Eq. 4) hides small defects from the network; larger ones it would copy through its skip connections.
-There are three sorts. A mark is a soft-edged shape filled with another place of the image, one of its
-colours, a colour laid over it, or the image itself lighter or darker. A gap takes a whole feature away, a
-hole or a print, and a bite a piece of an edge: both are filled with the calmest of some places right beside
-them, and teach the network to miss what should be there.
+Each defect is a soft-edged shape filled with one of: a place right beside it (which takes away a hole, an
+edge, a print), any other place of the image, one of its colours, a colour laid over it, the image itself
+lighter or darker. Half of the defects take something away: they lie on the image's edges and are filled from
+beside, for a hole or an edge that is missing must be missed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 F32: TypeAlias = NDArray[np.float32]
-F64: TypeAlias = NDArray[np.float64]
 
-_SORTS = ("mark", "mark", "gap", "gap", "bite")
-_EXTENT = {"mark": (0.02, 0.3), "gap": (0.1, 0.3), "bite": (0.05, 0.25)}
-"""Smallest and largest extent of each sort, as a share of the image's side."""
+_SMALLEST, _LARGEST = 0.02, 0.3
+"""A defect's extent as a share of the image's side."""
+_SMALLEST_TAKEN = 0.06
+"""The same of a defect that takes something away."""
+_TAKES_AWAY = 0.5
+"""Share of such defects."""
 _SHAPES = ("polygon", "ellipse", "stroke")
-_FILLINGS = ("elsewhere", "own colour", "tint", "brightness")
-_PLACES_TRIED = 6
+_FILLINGS = ("beside", "elsewhere", "own colour", "tint", "brightness")
 _MOST = 3
 """Defects in one image."""
 
@@ -32,65 +33,29 @@ _MOST = 3
 def add_defects(image: F32, generator: np.random.Generator) -> F32:
     """Return a copy of an image, float32 [S, S, 3] in [0, 1], with one to three defects pasted in."""
     image = np.array(image, np.float32)
-    side = image.shape[0]
-    features = _features(image)
     for _ in range(int(generator.integers(1, _MOST + 1))):
-        sort = str(generator.choice(_SORTS))
-        smallest, largest = _EXTENT[sort]
-        extent = side * math.exp(generator.uniform(math.log(smallest), math.log(largest)))
-        if sort == "mark":
-            mask = _shape(side, generator.uniform(0.05, 0.95, 2) * side, extent, generator)
-            filling = _filling(image, generator)
-        else:
-            centre = _on_a_feature(features if sort == "gap" else _edges(image), generator)
-            shape = _blob if sort == "gap" else _shape
-            mask = shape(side, centre, extent, generator)
-            filling = _beside(image, features, mask, extent, generator)
-        image += mask[:, :, np.newaxis] * (filling - image)
+        side = image.shape[0]
+        takes_away = bool(generator.random() < _TAKES_AWAY)
+        smallest = _SMALLEST_TAKEN if takes_away else _SMALLEST
+        extent = side * math.exp(generator.uniform(math.log(smallest), math.log(_LARGEST)))
+        centre = _on_an_edge(image, generator) if takes_away else generator.uniform(0.05, 0.95, 2) * side
+        mask = _shape(side, centre, extent, generator)[:, :, np.newaxis]
+        kind = "beside" if takes_away else str(generator.choice(_FILLINGS))
+        image += mask * (_filling(image, kind, extent, generator) - image)
     return image
 
 
-def _features(image: F32) -> F32:
-    """How much each place differs from its surroundings, squared, float32 [S, S]: holes, prints, rims."""
-    grey = np.asarray(image.mean(axis=2), np.float32)
-    wide = cv2.GaussianBlur(grey, (0, 0), 0.06 * image.shape[0])
-    return np.asarray((cv2.GaussianBlur(grey, (0, 0), 2.0) - wide) ** 2, np.float32)
-
-
-def _edges(image: F32) -> F32:
-    """How steep the image is at each place, float32 [S, S]."""
+def _on_an_edge(image: F32, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Draw a place, x and y in px, the likelier the steeper the image is there."""
     grey = cv2.GaussianBlur(np.asarray(image.mean(axis=2), np.float32), (0, 0), 2.0)
-    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    return np.asarray(np.hypot(across, down), np.float32)
-
-
-def _on_a_feature(strength: F32, generator: np.random.Generator) -> F64:
-    """Draw a place, x and y in px, as likely as `strength` is there; anywhere in an image that is flat."""
-    below = np.cumsum(strength.astype(np.float64) + 1e-9)
-    place = int(np.searchsorted(below, generator.uniform(0, float(below[-1]))))
-    row, column = divmod(min(place, strength.size - 1), strength.shape[1])
+    steep = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)) + 1e-6
+    below = np.cumsum(steep, dtype=np.float64)
+    place = int(np.searchsorted(below, generator.uniform(0, below[-1])))
+    row, column = divmod(min(place, steep.size - 1), image.shape[1])
     return np.array((column, row), np.float64)
 
 
-def _beside(image: F32, features: F32, mask: F32, extent: float, generator: np.random.Generator) -> F32:
-    """Return the image moved so that a calm place beside the mask lies under it, float32 [S, S, 3]."""
-    angles = generator.uniform(0, 2 * np.pi, _PLACES_TRIED)
-    lengths = generator.uniform(0.9, 1.5, _PLACES_TRIED).reshape(-1, 1) * extent
-    shifts = np.rint(_directions(angles) * lengths).astype(int)
-    moves = [(int(across), int(down)) for across, down in shifts]
-    calmest = min(moves, key=lambda move: float((np.roll(features, move, axis=(0, 1)) * mask).sum()))
-    return np.roll(image, calmest, axis=(0, 1))
-
-
-def _blob(side: int, centre: F64, extent: float, generator: np.random.Generator) -> F32:
-    """Draw a soft-edged, nearly round shape that covers what it lies on, float32 [side, side] in [0, 1]."""
-    mask = np.zeros((side, side), np.float32)
-    axes = extent * generator.uniform(0.85, 1.0, 2)
-    cv2.ellipse(mask, (tuple(centre), tuple(axes), float(generator.uniform(0, 180))), 1.0, -1)
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), float(generator.uniform(0.5, 2.5))), np.float32)
-
-
-def _shape(side: int, centre: F64, extent: float, generator: np.random.Generator) -> F32:
+def _shape(side: int, centre: NDArray[np.float64], extent: float, generator: np.random.Generator) -> F32:
     """Draw a soft-edged shape, float32 [side, side] in [0, 1]: a polygon, a blob or a stroke."""
     mask = np.zeros((side, side), np.float32)
     kind = str(generator.choice(_SHAPES))
@@ -112,9 +77,12 @@ def _shape(side: int, centre: F64, extent: float, generator: np.random.Generator
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), softness), np.float32)
 
 
-def _filling(image: F32, generator: np.random.Generator) -> F32:
-    """Return what shows inside a mark, float32 [S, S, 3] in [0, 1]."""
-    kind = str(generator.choice(_FILLINGS))
+def _filling(image: F32, kind: str, extent: float, generator: np.random.Generator) -> F32:
+    """Return what shows inside a shape, float32 [S, S, 3] in [0, 1]."""
+    if kind == "beside":
+        angle = generator.uniform(0, 2 * np.pi, 1)
+        shift = np.rint(_directions(angle)[0] * extent * generator.uniform(0.6, 1.5)).astype(int)
+        return np.roll(image, (int(shift[0]), int(shift[1])), axis=(0, 1))
     if kind == "elsewhere":
         shift = generator.integers(0, image.shape[0], 2)
         return np.roll(image, (int(shift[0]), int(shift[1])), axis=(0, 1))
@@ -122,9 +90,9 @@ def _filling(image: F32, generator: np.random.Generator) -> F32:
         row, column = generator.integers(0, image.shape[0], 2)
         return np.broadcast_to(image[int(row), int(column)], image.shape)
     if kind == "tint":
-        strength = np.float32(generator.uniform(0.15, 0.7))
-        colour = np.asarray(generator.uniform(0, 1, 3), np.float32)
-        return np.asarray(image + strength * (colour - image), np.float32)
+        strength = float(generator.uniform(0.15, 0.7))
+        colour = generator.uniform(0, 1, 3).astype(np.float32)
+        return image + np.float32(strength) * (colour - image)
     change = float(generator.choice((-1, 1)) * generator.uniform(0.05, 0.35))
     changed: F32 = image + np.float32(change)
     return np.asarray(changed.clip(0, 1), np.float32)

@@ -135,7 +135,7 @@ def test_held_out_images_do_not_move_the_weights(
 def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(
     trained: TrainReport, data_folder: Path, tmp_path: Path
 ) -> None:
-    """Resumed from the last checkpoint, losses and weights are exactly the same; another run does not go on."""
+    """Resumed from the last checkpoint, losses and weights are exactly the same; no other run goes on."""
 
     def cut_at_step_45(progress: Progress) -> None:
         if progress.step == 45:
