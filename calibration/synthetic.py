@@ -48,9 +48,11 @@ def add_defects(image: F32, generator: np.random.Generator) -> F32:
 def _on_an_edge(image: F32, generator: np.random.Generator) -> NDArray[np.float64]:
     """Draw a place, x and y in px, the likelier the steeper the image is there."""
     grey = cv2.GaussianBlur(np.asarray(image.mean(axis=2), np.float32), (0, 0), 2.0)
-    steep = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)) + 1e-6
-    below = np.cumsum(steep, dtype=np.float64)
-    place = int(np.searchsorted(below, generator.uniform(0, below[-1])))
+    steep: NDArray[np.float32 | np.float64] = (
+        np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)) + 1e-6
+    )
+    below: NDArray[np.float64] = np.cumsum(steep, dtype=np.float64)
+    place = int(np.searchsorted(below, generator.uniform(0, float(below[-1]))))
     row, column = divmod(min(place, steep.size - 1), image.shape[1])
     return np.array((column, row), np.float64)
 
@@ -90,9 +92,9 @@ def _filling(image: F32, kind: str, extent: float, generator: np.random.Generato
         row, column = generator.integers(0, image.shape[0], 2)
         return np.broadcast_to(image[int(row), int(column)], image.shape)
     if kind == "tint":
-        strength = float(generator.uniform(0.15, 0.7))
-        colour = generator.uniform(0, 1, 3).astype(np.float32)
-        return image + np.float32(strength) * (colour - image)
+        strength = np.float32(generator.uniform(0.15, 0.7))
+        colour = np.asarray(generator.uniform(0, 1, 3), np.float32)
+        return np.asarray(image + strength * (colour - image), np.float32)
     change = float(generator.choice((-1, 1)) * generator.uniform(0.05, 0.35))
     changed: F32 = image + np.float32(change)
     return np.asarray(changed.clip(0, 1), np.float32)
