@@ -178,7 +178,11 @@ class Host:
 
     def on_frame(self, frame: Frame) -> None:
         """Take a frame from the camera's thread; in free-running mode each frame is a part of its own."""
-        if self._next_part is None or self._open_free_running(frame, self._next_part()):
+        # Before the PLC is there no part can be told from another: such frames are of nobody's part.
+        mine = self._next_part is None or (
+            self._plc_now()[0] != 0 and self._open_free_running(frame, self._next_part())
+        )
+        if mine:
             self._line.put(frame)
         else:
             frame.release()
