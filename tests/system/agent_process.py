@@ -1,27 +1,37 @@
 """The agent with the oracle in place of an engine: `python -m tests.system.agent_process CONFIG`.
 
-`--without CLAUSE` takes a clause out of the accept rule, for the mutation tests; `ledger_deadline` takes out
-the ledger's own. `--unstamped` gives the camera no exposure stamps but the frames' arrival, as a network
-stream has it. `--stop-deciding N` stops the process right after the N-th time that the accept rule spoke.
+--without CLAUSE   takes a clause out of the accept rule, for the mutation tests; `ledger_deadline` takes out
+                   the ledger's own, `no_position` has the last position known stand in for one not known
+--unstamped        the camera knows of a frame only when it arrived, as with a network stream
+--rude             begins to write at once, whoever else does
+--stop-judging N   stops the process while it judges its N-th frame, until SIGCONT
+--stop-deciding N  stops the process right after the N-th time that the accept rule spoke
 """
 
 import argparse
 import itertools
-import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from inspectd.agent import ledger, line, station, verdict
 from inspectd.agent.cli.output import fail
 from inspectd.agent.cli.run import run_station
 from inspectd.agent.errors import AgentError
 from inspectd.agent.station import Parts
-from inspectd.agent.verdict import Evidence, Finding
+from inspectd.io import handshake, plc_session
 from inspectd.io.camera import Camera, Frame
 from inspectd.io.camera_process import CameraProcess
 from inspectd.io.camera_settings import CameraSettings
-from tests.system.oracle import load_oracle
+from inspectd.io.encoder import EncoderTrack
+from inspectd.io.handshake_start import StartWatch
+from inspectd.io.plc_events import NoPosition, Position
+from tests.system.oracle import OracleScorer, load_oracle
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class PatientLedger(ledger.Ledger):
@@ -51,33 +61,56 @@ class UnstampedCamera(CameraProcess):
         super().start(on_arrival)
 
 
+class CarelessTrack(EncoderTrack):
+    """An encoder track that always knows where the belt was."""
+
+    def position_at(self, stamp: float, now: float) -> Position | NoPosition:
+        """Give the last position polled where there is none for the stamp."""
+        position = super().position_at(stamp, now)
+        if isinstance(position, Position):
+            return position
+        last = self._polls[-1]
+        return Position(last.encoder, last.epoch, last.recipe)
+
+
+class RudeStart(StartWatch):
+    """A start that does not listen for another agent."""
+
+    def see(self, heartbeat: int, now: float) -> bool:
+        """Begin at once."""
+        del heartbeat, now
+        return True
+
+
 def open_unstamped(settings: CameraSettings) -> Camera:
     return UnstampedCamera(settings)
 
 
 def remove_clauses(names: set[str]) -> None:
-    """Take clauses out of the accept rule, and with `ledger_deadline` the ledger's deadline."""
+    """Take clauses out of the accept rule, and what else guards the same."""
     if "ledger_deadline" in names:
         station.Ledger = PatientLedger
+    if "no_position" in names:
+        handshake.EncoderTrack = CarelessTrack
     clauses = {clause.__name__: clause for clause in verdict.CLAUSES}
-    unknown = names - clauses.keys() - {"ledger_deadline"}
+    unknown = names - clauses.keys() - {"ledger_deadline", "no_position"}
     if unknown:
         raise SystemExit(f"no such clause: {', '.join(sorted(unknown))}")
     verdict.CLAUSES = tuple(clause for name, clause in clauses.items() if name not in names)
 
 
-def stop_deciding(at_decision: int) -> None:
-    """Stop this process once, between a verdict and its publication."""
-    decide = line.decide
-    decisions = itertools.count(1)
+def stopping(call: Callable[P, R], at_call: int | None) -> Callable[P, R]:
+    """Give the function, made to stop the process once, at the end of its n-th call."""
+    calls = itertools.count(1)
 
-    def decide_and_stop(part: Evidence) -> Finding:
-        finding = decide(part)
-        if next(decisions) == at_decision:
-            os.kill(os.getpid(), signal.SIGSTOP)
-        return finding
+    def call_and_stop(*arguments: P.args, **named: P.kwargs) -> R:
+        answer = call(*arguments, **named)
+        if next(calls) == at_call:
+            # Sent to this very thread, which then does not take another step.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+        return answer
 
-    line.decide = decide_and_stop
+    return call_and_stop
 
 
 def main() -> None:
@@ -85,11 +118,15 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--without", action="append", default=[])
     parser.add_argument("--unstamped", action="store_true")
+    parser.add_argument("--rude", action="store_true")
+    parser.add_argument("--stop-judging", type=int)
     parser.add_argument("--stop-deciding", type=int)
     options = parser.parse_args()
     remove_clauses(set(options.without))
-    if options.stop_deciding is not None:
-        stop_deciding(options.stop_deciding)
+    OracleScorer.judge = stopping(OracleScorer.judge, options.stop_judging)
+    line.decide = stopping(line.decide, options.stop_deciding)
+    if options.rude:
+        plc_session.StartWatch = RudeStart
     camera = open_unstamped if options.unstamped else CameraProcess
     try:
         run_station(options.config, "info", Parts(load_scorer=load_oracle, open_camera=camera))

@@ -29,7 +29,6 @@ PARTS_TO_GATE = 8
 STARTUP_S = 60.0
 STOP_S = 2.0
 POLL_S = 0.02
-DEADLINE_MS = 200.0
 SCAN_MS = 5.0
 # The belt moves in steps: between two scans it may seem faster than it is.
 MOST_SPEED = 1.1
@@ -42,6 +41,7 @@ class LineOptions:
     """What a scenario wishes otherwise than usual."""
 
     rate: float = 16.0
+    deadline_ms: float = 200.0
     mode: Literal["plc_triggered", "free_running"] = "plc_triggered"
     trigger: Literal["hardware", "software"] = "hardware"
     script: str = ""
@@ -112,16 +112,18 @@ class LineRig:
     def start_agent(self) -> None:
         """Start the station's agent; it needs a moment until it is Online."""
         self._boot_id = self.plc.status()["boot_id"]
-        self.agents.append(self._run_agent(self.config, f"agent-{len(self.agents)}.log"))
+        log_name = f"agent-{len(self.agents)}.log"
+        self.agents.append(self._run_agent(log_name, str(self.config), *self.options.agent))
 
-    def start_other_agent(self) -> subprocess.Popen[bytes]:
+    def start_other_agent(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a second agent on the same words of the PLC, with a camera and a record of its own."""
-        other = self._run_agent(self.write_config(OTHER, free_port(socket.SOCK_DGRAM)), f"{OTHER}.log")
+        config = self.write_config(OTHER, free_port(socket.SOCK_DGRAM))
+        other = self._run_agent(f"{OTHER}.log", str(config), *arguments)
         self._others.append(other)
         return other
 
-    def _run_agent(self, config: Path, log_name: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.system.agent_process", str(config), *self.options.agent]
+    def _run_agent(self, log_name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.system.agent_process", *arguments]
         with (self.folder / log_name).open("wb") as log:
             return subprocess.Popen(command, stderr=log, cwd=ROOT)
 
@@ -167,6 +169,14 @@ class LineRig:
             if accepted:
                 return accepted[0]
             assert time.monotonic() < deadline, f"no part is accepted any more\n{self.logs()}"
+            time.sleep(POLL_S)
+
+    def wait_for_log(self, event: str) -> None:
+        """Wait until the agent started last has logged this event."""
+        log = self.folder / f"agent-{len(self.agents) - 1}.log"
+        deadline = time.monotonic() + STARTUP_S
+        while f'"{event}"' not in log.read_text(errors="replace"):
+            assert time.monotonic() < deadline, f"no {event} in the log\n{self.logs()}"
             time.sleep(POLL_S)
 
     def clear_faults(self) -> None:
@@ -242,7 +252,7 @@ def _line(options: LineOptions) -> dict[str, Any]:
     pitch = {"min_pitch_counts": 0.95 * PITCH} if options.mode == "free_running" else {}
     return pitch | {
         "min_part_interval_ms": 0.95 * options.interval_ms,
-        "deadline_ms": DEADLINE_MS,
+        "deadline_ms": options.deadline_ms,
         "step_limit_ms": 150.0,
         "trigger_to_exposure_ms": _trigger_to_exposure_ms(options),
         "eye_to_gate_ms": PARTS_TO_GATE * options.interval_ms,

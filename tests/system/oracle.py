@@ -4,8 +4,6 @@ It takes the place of an engine in whole-system tests: a defective part scores 2
 threshold is 1, the low limit 0.1, and the recheck band begins at 0.9.
 """
 
-import os
-import signal
 import time
 from pathlib import Path
 
@@ -25,8 +23,7 @@ GOOD, DEFECTIVE = 0.5, 2.0
 class OracleScorer:
     """Scores by the marker, unless a script orders otherwise: one line `part order` for each such part.
 
-    An order is a score (`nan` too), `fail` (the engine raises), `slow0.3` (0.3 s) or `stop` (the process
-    stops itself while it judges the part, until SIGCONT).
+    An order is a score (`nan` too), `fail` (the engine raises) or `slow0.3` (it takes 0.3 s).
     """
 
     class_name = "oracle"
@@ -48,9 +45,7 @@ class OracleScorer:
         order = self._script.get(marker.part, "")
         if order == "fail":
             raise EngineError(f"the script lets the engine fail at part {marker.part}")
-        if order == "stop":
-            os.kill(os.getpid(), signal.SIGSTOP)
-        elif order.startswith("slow"):
+        if order.startswith("slow"):
             time.sleep(float(order.removeprefix("slow")))
         elif order:
             score = float(order)
