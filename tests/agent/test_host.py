@@ -172,13 +172,20 @@ def test_free_running_part_without_a_sure_position_is_unknown(
     assert free.held == set()
 
 
-@pytest.mark.parametrize("plc_now", [(EPOCH, 9), (0, 0)], ids=["unknown recipe", "no PLC yet"])
-def test_free_running_frame_without_a_class_is_unknown(plc_now: tuple[int, int], free: Rig) -> None:
-    """UNKNOWN/41 at once, and the frame's memory goes back at once."""
-    free.plc_now = plc_now
+def test_free_running_frame_without_a_class_is_unknown(free: Rig) -> None:
+    """UNKNOWN/41 at once for a recipe without a model, and the frame's memory goes back at once."""
+    free.plc_now = (EPOCH, 9)
     free.expose(GOOD)
     assert free.verdicts() == [(Verdict.UNKNOWN, Reason.OFFLINE)]
     assert free.held == set()
+
+
+def test_free_running_frame_before_the_plc_is_there_is_no_part(free: Rig) -> None:
+    """Without an epoch no part can be told from another: no verdict, no row, no memory kept."""
+    free.plc_now = (0, 0)
+    free.expose(GOOD)
+    free.close_windows()
+    assert (free.published, free.recorder.rows, free.held) == ([], [], set())
 
 
 def test_free_running_unreadable_image_is_unfit(free: Rig) -> None:
