@@ -171,9 +171,9 @@ class LineRig:
             assert time.monotonic() < deadline, f"no part is accepted any more\n{self.logs()}"
             time.sleep(POLL_S)
 
-    def wait_for_log(self, event: str) -> None:
-        """Wait until the agent started last has logged this event."""
-        log = self.folder / f"agent-{len(self.agents) - 1}.log"
+    def wait_for_log(self, event: str, name: str = "") -> None:
+        """Wait until an agent, the station's own started last or another one, has logged this event."""
+        log = self.folder / f"{name or f'agent-{len(self.agents) - 1}'}.log"
         deadline = time.monotonic() + STARTUP_S
         while f'"{event}"' not in log.read_text(errors="replace"):
             assert time.monotonic() < deadline, f"no {event} in the log\n{self.logs()}"

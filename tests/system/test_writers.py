@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from inspectd.io.handshake_start import LISTEN_S
 from tests.system.law import assert_lawful, assert_recovered, assert_right, is_good
-from tests.system.line_rig import STARTUP_S, STOP_S, LineOptions, LineRig
+from tests.system.line_rig import OTHER, STARTUP_S, STOP_S, LineOptions, LineRig
 from tests.system.test_adversities import wait_until_stopped
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def test_two_agents_started_at_once(tmp_path: Path) -> None:
         rig.kill_agent()
         rig.start_agent()
         other = rig.start_other_agent()
-        time.sleep(4.0)
+        for name in ("", OTHER):
+            rig.wait_for_log("station_started", name)
+        time.sleep(2 * LISTEN_S)
         alive = [agent for agent in (rig.agent, other) if agent.poll() is None]
         assert alive, rig.logs()
         assert len(writers(rig)) <= 1, "two agents write"
