@@ -37,8 +37,10 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 100.0
+        self.before_reading: Callable[[], None] = lambda: None
 
     def monotonic(self) -> float:
+        self.before_reading()
         return self.now
 
     def advance(self, seconds: float) -> float:

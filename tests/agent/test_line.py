@@ -12,7 +12,7 @@ from inspectd.agent.supervision import ENGINE_BUDGET, MISMATCH_BUDGET
 from inspectd.agent.times import PartTimes
 from inspectd.inference.errors import EngineError
 from inspectd.io.plc import FaultCode, Reason, Verdict
-from inspectd.io.plc_events import EpochChanged, FaultCleared
+from inspectd.io.plc_events import DropInFlight, EpochChanged, FaultCleared
 
 ACCEPT = (Verdict.ACCEPT, Reason.NONE)
 
@@ -176,6 +176,32 @@ def test_second_frame_while_the_first_is_scored_counts(rig: Rig) -> None:
     assert rig.held == set()
 
 
+def test_second_frame_at_the_last_moment_counts(rig: Rig) -> None:
+    """A frame that arrives just when the loop looks at the clock is taken in before the window is closed."""
+    rig.trigger()
+    rig.expose(GOOD)
+    rig.turn()
+    rig.clock.advance(WINDOW + TRANSFER)
+
+    def expose_again() -> None:
+        rig.clock.before_reading = lambda: None
+        rig.expose(GOOD, ago=WINDOW + TRANSFER - 0.01)
+
+    rig.clock.before_reading = expose_again
+    rig.turn()
+    assert rig.verdicts() == [unknown(Reason.FRAME_MISMATCH)]
+
+
+def test_frame_is_given_back_as_soon_as_it_is_scored(rig: Rig) -> None:
+    """Its slot serves the next exposure while the window is still open."""
+    rig.trigger(seen_after=0.0)
+    rig.expose(GOOD)
+    rig.turn()
+    assert rig.scorer.judged == 1
+    assert rig.held == set()
+    assert rig.published == []
+
+
 def test_part_that_came_while_another_was_scored_is_judged(rig: Rig) -> None:
     """A part whose whole window passed during a long inference still gets its own score."""
     rig.trigger()
@@ -291,6 +317,17 @@ def test_expired_part_is_not_scored(rig: Rig) -> None:
     assert rig.held == set()
 
 
+def test_dropped_part_is_not_scored(rig: Rig) -> None:
+    """A part that has its UNKNOWN already costs no inference, though its window is still open."""
+    rig.trigger(seen_after=0.0)
+    rig.expose(GOOD)
+    rig.host.on_events([DropInFlight(Reason.RESTARTED)])
+    rig.turn()
+    assert rig.scorer.judged == 0
+    rig.close_windows()
+    assert rig.held == set()
+
+
 def test_engine_error_is_unknown(rig: Rig) -> None:
     """EngineError: UNKNOWN/30 with the error in the record; the next part is judged."""
     part = rig.trigger()
@@ -335,6 +372,16 @@ def test_engine_failures_in_a_row_latch_a_fault(rig: Rig) -> None:
     rig.expose(GOOD)
     rig.close_windows()
     assert rig.verdicts()[-1] == unknown(Reason.OFFLINE)
+
+
+def test_unfit_frames_are_no_failure_of_the_engine(rig: Rig) -> None:
+    """A frame that preparation refuses has no score, and the engine is not to blame."""
+    rig.scorer.unfit = ("blurred",)
+    for _ in range(ENGINE_BUDGET + 1):
+        rig.trigger()
+        rig.expose(GOOD)
+        rig.close_windows()
+    assert rig.faults.current() is FaultCode.NONE
 
 
 def test_unfit_frames_between_do_not_excuse_the_engine(rig: Rig) -> None:
