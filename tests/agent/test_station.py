@@ -5,10 +5,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from stand_ins import EPOCH, StandInCamera, StandInScorer
 from station_files import settings_with
@@ -18,8 +19,9 @@ from inspectd.agent.errors import AgentError, RecordError
 from inspectd.agent.record import read_rows
 from inspectd.agent.station import Parts, Station
 from inspectd.inference.errors import BundleError
-from inspectd.io.plc import FaultCode
-from inspectd.io.plc_events import Trigger
+from inspectd.io.camera import Frame
+from inspectd.io.plc import FaultCode, Reason
+from inspectd.io.plc_events import Settled, Trigger
 from inspectd.io.plc_link import PlcLink
 
 STOP_S = 2.0
@@ -30,13 +32,22 @@ ATTEMPTS = 3
 class Built:
     """A station with what it was built from."""
 
-    def __init__(self, folder: Path, *, classes: int = 1, error: Exception | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        classes: int = 1,
+        error: Exception | None = None,
+        line: dict[str, Any] | None = None,
+        mode: str = "plc_triggered",
+    ) -> None:
         self.camera = StandInCamera()
         self.scorers: list[StandInScorer] = []
         self.error = error
         self.record = folder / "record"
         settings = settings_with(
-            plc={"port": unused_port(), "timeout_ms": 100.0},
+            line=line,
+            plc={"port": unused_port(), "timeout_ms": 100.0, "mode": mode},
             classes=[{"recipe": 1 + number, "bundle": "none"} for number in range(classes)],
             record={"folder": str(self.record)},
         )
@@ -52,6 +63,10 @@ class Built:
         now = time.monotonic()
         event = Trigger(part_id, part_id, EPOCH, 1, 0, "", "", window_start=now, seen_at=now)
         self.station.host.on_events([event])
+
+    def expose(self) -> None:
+        now = time.monotonic()
+        self.camera.on_frame(Frame("top", 1, now, True, now, np.zeros((2, 2, 3), np.uint8)))
 
     def rows(self) -> list[dict[str, Any]]:
         return list(read_rows(self.record))
@@ -139,6 +154,26 @@ def test_part_triggered_while_stopping_is_recorded(tmp_path: Path, monkeypatch: 
     assert [(row["part"], row["reason"]) for row in built.rows()] == [(9, 41)]
 
 
+def test_free_running_part_after_the_last_verdict_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that would wait for its RESULT_SEQ is written without one: no link will ever tell it."""
+    built = Built(tmp_path, mode="free_running")
+    built.station.start()
+    monkeypatch.setattr(built.station.link, "plc_now", lambda: (EPOCH, 1))
+    end_link = built.station.link.stop
+
+    def stop_before_a_frame() -> None:
+        end_link()
+        built.expose()
+
+    monkeypatch.setattr(built.station.link, "stop", stop_before_a_frame)
+    built.station.stop()
+    assert [(row["verdict"], row["reason"], row["result_seq"]) for row in built.rows()] == [
+        ("UNKNOWN", 41, None)
+    ]
+
+
 def test_start_is_given_up_when_asked_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM while the station waits for its camera ends that wait at once."""
     monkeypatch.setattr(station_module, "CAMERA_START_S", 60.0)
@@ -189,6 +224,31 @@ def test_refused_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         built.station.run(threading.Event())
 
 
+def test_hung_engine_is_unhealthy_until_it_goes_on(tmp_path: Path) -> None:
+    """A step of the inspection loop past its limit ends the watchdog, and no longer than it lasts."""
+    built = Built(tmp_path)
+    goes_on = threading.Event()
+    built.station.start()
+    try:
+        built.scorers[0].while_judging = lambda: wait_for(goes_on.is_set)
+        built.trigger(1)
+        built.expose()
+        wait_for(lambda: not built.station.healthy(time.monotonic()))
+        assert built.scorers[0].judged == 1
+        goes_on.set()
+        wait_for(lambda: built.station.healthy(time.monotonic()))
+    finally:
+        goes_on.set()
+        built.station.stop()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30.0
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.01)
+
+
 def test_hung_loops_are_unhealthy(tmp_path: Path) -> None:
     """Each of the three loops ends the watchdog: inspection step, PLC cycle, recorder batch."""
     built = Built(tmp_path)
@@ -206,6 +266,15 @@ def test_hung_loops_are_unhealthy(tmp_path: Path) -> None:
         assert not station.healthy(now + 60.0), "recorder thread"
     finally:
         station.stop()
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_shadow_station_never_asks_to_stop_the_line(shadow: object, tmp_path: Path) -> None:
+    """In shadow mode nothing is accepted, and that is no reason to stop; else it is."""
+    station = Built(tmp_path, line={"shadow": shadow, "stop_after": 2}).station
+    settled = [Settled(part, part, EPOCH, 1, Reason.TRIGGER_LATE, True, 0.0) for part in (1, 2)]
+    station.host.on_events(settled)
+    assert station.host.on_cycle(time.monotonic()).stop_line is not shadow
 
 
 def test_part_ids_go_on_after_a_restart(tmp_path: Path) -> None:
