@@ -69,3 +69,10 @@ def test_agent_runs_without_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("[aic]*/__init__.py")), ids=lambda path: path.parent.name)
+def test_packages_import_nothing_by_themselves(path: Path) -> None:
+    """A package's own file holds at most a docstring, so that importing one module costs just that."""
+    body = ast.parse(path.read_text()).body
+    assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
