@@ -70,7 +70,7 @@ def test_second_agent_that_does_not_listen(tmp_path: Path) -> None:
         rig.clear_faults()
         since = rig.wait_accepting()
         rig.finish(since + 40)
-        assert_lawful(rig)
+        assert_lawful(rig, contested=3)
         assert_recovered(rig, since)
 
 
