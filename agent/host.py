@@ -73,7 +73,7 @@ class Host:
         self._plc_now = plc_now
         self._written: list[Callable[[Sequence[int], float], None]] = []
         self._recipe = 0
-        self._overdue = ""
+        self._overdue = False
         self.last_cycle = 0.0
         self.inspecting: Callable[[], bool] = lambda: False
 
@@ -95,10 +95,10 @@ class Host:
                 case DropInFlight():
                     self._drop(event.reason, "trigger ids out of step")
                 case Placed():
-                    self._outcomes.placed(event.part_id, event.result_seq)
+                    self._outcomes.placed(event)
                 case Discarded():
                     log.warning("verdict_discarded", part=event.part_id, why=event.why)
-                    self._outcomes.placed(event.part_id, None)
+                    self._outcomes.discarded(event.part_id, event.reason, event.why)
                 case StartRefused():
                     log.error("start_refused", why=event.why)
                 case FaultCleared():
@@ -113,8 +113,8 @@ class Host:
         for part in self._ledger.expire(now):
             self._outcomes.conclude(part, Finding(Verdict.UNKNOWN, Reason.VERDICT_LATE), now)
         overdue = self._pulse.overdue(now)
-        if overdue != self._overdue:
-            self._overdue = overdue
+        if bool(overdue) != self._overdue:
+            self._overdue = bool(overdue)
             log.error("inspection_overdue", step=overdue) if overdue else log.info("inspection_back")
         camera_alive = self._camera.status().alive
         self._faults.stand(FaultCode.CAMERA_LOST, present=not camera_alive)

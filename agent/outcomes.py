@@ -1,10 +1,14 @@
-"""What follows from a verdict: publication to the PLC, a row in the record, counters, a word to observers."""
+"""What follows from a verdict: publication to the PLC, a row in the record, counters, a word to observers.
+
+A verdict is published first. Only what the PLC link says it has made of it (late meanwhile, or of a PLC that
+has restarted) is counted, recorded and told: a row never says ACCEPT where the PLC was told otherwise.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -17,11 +21,12 @@ from inspectd.agent.verdict import Finding, InForce
 from inspectd.inference.engine import Judged
 from inspectd.io.camera import Frame
 from inspectd.io.plc import Reason, Verdict
-from inspectd.io.plc_events import DetailsLost, Result, Settled
+from inspectd.io.plc_events import DetailsLost, Placed, Result, Settled
 
 log = structlog.get_logger(__name__)
 
-UNPLACED_ROWS = 64
+MOST_UNPLACED = 64
+"""Verdicts that wait for the link's answer; the link answers each by its deadline."""
 
 
 @dataclass(slots=True)
@@ -121,7 +126,7 @@ class Outcomes:
         self._station = station
         self._lock = threading.Lock()
         self._observers: list[Callable[[Outcome], None]] = []
-        self._unplaced: dict[int, Row] = {}
+        self._unplaced: dict[int, Outcome] = {}
         self.counters = Counters()
 
     def observe(self, observer: Callable[[Outcome], None]) -> None:
@@ -136,9 +141,62 @@ class Outcomes:
         seen: Observation | None = None,
         encoder: int | None = None,
     ) -> None:
-        """Publish and record the verdict of a part that the ledger has just given up to the caller."""
-        threshold = seen.scorer.limits.threshold if seen else float("nan")
+        """Publish the verdict of a part that the ledger has just given up to the caller."""
+        limits = seen.scorer.limits if seen else None
+        threshold = limits.threshold if limits else float("nan")
         score = seen.score if seen else float("nan")
+        with self._lock:
+            self._unplaced[part.part_id] = Outcome(part, finding, now, seen, threshold)
+            oldest = next(iter(self._unplaced)) if len(self._unplaced) > MOST_UNPLACED else None
+        if oldest is not None:
+            self.discarded(oldest, Reason.QUEUE_OVERRUN, "the PLC link does not answer")
+        self._publish(
+            Result(
+                part_id=part.part_id,
+                trig_id=part.trig_id,
+                epoch=part.epoch,
+                recipe=part.in_force.recipe,
+                verdict=finding.verdict,
+                reason=finding.reason,
+                score_relative=score / threshold,
+                score=score,
+                seen_at=part.seen_at,
+                deadline=part.deadline,
+                encoder=encoder,
+            )
+        )
+
+    def placed(self, event: Placed) -> None:
+        """Learn what goes to the PLC as the verdict of a part, and under which RESULT_SEQ."""
+        outcome = self._take(event.part_id)
+        if outcome is None:
+            return
+        if outcome.finding.verdict is not event.verdict:
+            detail = "ready in time, but not written by the deadline"
+            outcome = replace(outcome, finding=Finding(event.verdict, event.reason, detail))
+        self._finish(outcome, {"result_seq": event.result_seq})
+
+    def discarded(self, part_id: int, reason: Reason, why: str) -> None:
+        """Learn that the PLC will get no verdict on a part: it is UNKNOWN, whatever was found."""
+        outcome = self._take(part_id)
+        if outcome is None:
+            return
+        if outcome.finding.verdict is not Verdict.UNKNOWN:
+            outcome = replace(outcome, finding=Finding(Verdict.UNKNOWN, reason, why))
+        self._finish(outcome, {"result_seq": None, "published": False})
+
+    def flush(self) -> None:
+        """Settle what still waits for the link: the agent is stopping, and the link has ended."""
+        for part_id in list(self._unplaced):
+            self.discarded(part_id, Reason.OFFLINE, "the agent stopped before it was written")
+
+    def _take(self, part_id: int) -> Outcome | None:
+        with self._lock:
+            return self._unplaced.pop(part_id, None)
+
+    def _finish(self, outcome: Outcome, publication: Row) -> None:
+        """Count, record and tell what became of a part; once for each."""
+        part, finding, seen = outcome.part, outcome.finding, outcome.observation
         self._count(finding.verdict, finding.reason)
         row: Row = {
             "part": part.part_id,
@@ -152,57 +210,15 @@ class Outcomes:
             "verdict": finding.verdict.name,
             "reason": int(finding.reason),
             "detail": finding.detail,
-            "score": score,
-            "threshold": threshold,
-            "latency_ms": round((now - part.seen_at) * 1000, 3),
+            "score": seen.score if seen else float("nan"),
+            "threshold": outcome.threshold,
+            "latency_ms": round((outcome.concluded_at - part.seen_at) * 1000, 3),
             "serial": part.serial,
             "lot": part.lot,
         }
-        self._record(part, row | _frame_fields(seen))
-        self._publish(
-            Result(
-                part_id=part.part_id,
-                trig_id=part.trig_id,
-                epoch=part.epoch,
-                recipe=part.in_force.recipe,
-                verdict=finding.verdict,
-                reason=finding.reason,
-                score_relative=score / threshold,
-                score=score,
-                seen_at=part.seen_at,
-                encoder=encoder,
-            )
-        )
-        outcome = Outcome(part, finding, now, seen, threshold)
+        self._recorder.put(row | publication | _frame_fields(seen))
         for observer in self._observers:
             observer(outcome)
-
-    def placed(self, part_id: int, result_seq: int | None) -> None:
-        """Learn under which RESULT_SEQ the PLC has the verdict; None: it was discarded.
-
-        In free-running mode that number is all that names the part to the PLC, so its row waits for it.
-        """
-        with self._lock:
-            row = self._unplaced.pop(part_id, None)
-        if row is not None:
-            self._recorder.put(row | {"result_seq": result_seq})
-
-    def flush(self) -> None:
-        """Record the rows that still wait for a RESULT_SEQ: the agent is stopping."""
-        with self._lock:
-            rows, self._unplaced = list(self._unplaced.values()), {}
-        for row in rows:
-            self._recorder.put(row | {"result_seq": None})
-
-    def _record(self, part: OpenPart, row: Row) -> None:
-        if part.trig_id:
-            self._recorder.put(row)
-            return
-        with self._lock:
-            self._unplaced[part.part_id] = row
-            oldest = next(iter(self._unplaced)) if len(self._unplaced) > UNPLACED_ROWS else None
-        if oldest is not None:
-            self.placed(oldest, None)
 
     def record_settled(self, event: Settled) -> None:
         """Record an id to which the PLC link itself gave UNKNOWN."""
@@ -240,6 +256,8 @@ class Outcomes:
     def _count(self, verdict: Verdict, reason: Reason) -> None:
         with self._lock:
             self.counters.add(verdict, reason)
+        if reason is Reason.RESTARTED:
+            return  # that says nothing of parts, light or camera: a restart alone shall not stop the line
         stop_line = self._stop_line
         if stop_line and self._faults.count(stop_line, failed=verdict is not Verdict.ACCEPT):
             log.error("stop_line_requested", not_accepted_in_a_row=stop_line.limit)

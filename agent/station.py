@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 
 PARTS_IN_FLIGHT = 16
 CAMERA_START_S = 5.0
+INSPECTION_STOP_S = 0.2
+RECORD_STOP_S = 0.5
 # Threads hand the interpreter over after this long instead of Python's 5 ms, which a verdict must not wait.
 SWITCH_INTERVAL_S = 0.0005
 
@@ -133,20 +135,29 @@ class Station:
         )
 
     def stop(self) -> None:
-        """Go offline, give every part in flight its UNKNOWN, and write everything down. Idempotent."""
+        """Go offline, give every part in flight its UNKNOWN, and write everything down. Idempotent.
+
+        Takes less than 2 s, whatever hangs: camera and PLC are waited for at the same time, 1 s each at the
+        most, the inspection loop until then, and the record for `RECORD_STOP_S` more.
+        """
         self._notifier.send("STOPPING=1")
         self._drop_parts()
         self.line.stop()
+        camera_stop = threading.Thread(target=self.camera.stop, name="camera-stop", daemon=True)
+        camera_stop.start()
         self.link.stop()
+        camera_stop.join()
         if self._thread.is_alive():
-            self._thread.join(0.5)
-        self.camera.stop()
+            self._thread.join(INSPECTION_STOP_S)
         # What came after the first time is too late for the PLC, but not for the record.
         self._drop_parts()
         self.outcomes.flush()
-        self.recorder.stop()
-        for scorer in self._scorers.values():
-            scorer.close()
+        self.recorder.stop(RECORD_STOP_S)
+        if self._thread.is_alive():
+            log.error("inspection_hangs", remedy="its engine is left as it is, for it may be in use")
+        else:
+            for scorer in self._scorers.values():
+                scorer.close()
         log.info("station_stopped", station=self._settings.name)
 
     def _drop_parts(self) -> None:

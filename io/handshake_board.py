@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from inspectd.io.plc import RING_SLOTS, Ring, RingEntry, Verdict, id_distance, next_id
+from inspectd.io.plc import RING_SLOTS, Reason, Ring, RingEntry, Verdict, id_distance, next_id
 from inspectd.io.plc_events import Discarded, Placed, Result
 
 if TYPE_CHECKING:
@@ -90,11 +90,14 @@ class VerdictBoard:
     def place(self, result: Result, epoch: int, now: float) -> Placed | Discarded:
         """Put a verdict on the board if it is the first for its part and the part is still in force.
 
-        `epoch` is the PLC's present one; `now` (s, monotonic) gives LATENCY_MS.
+        `epoch` is the PLC's present one; `now` (s, monotonic) gives LATENCY_MS. A verdict that was ready in
+        time and was then held up past its deadline is late all the same.
         """
         objection = self._objection(result, epoch)
         if objection:
-            return Discarded(result.part_id, objection)
+            return Discarded(result.part_id, *objection)
+        if result.verdict is not Verdict.UNKNOWN and not now <= result.deadline:
+            result = replace(result, verdict=Verdict.UNKNOWN, reason=Reason.VERDICT_LATE)
         self.result_seq = next_id(self.result_seq)
         self.completed = not self.completed
         self.last = LastResult(
@@ -106,7 +109,7 @@ class VerdictBoard:
             latency_ms=max(0, min(_WORD_MAX, round((now - result.seen_at) * 1000.0))),
         )
         self._write_slot(result)
-        return Placed(result.part_id, self.result_seq)
+        return Placed(result.part_id, self.result_seq, result.verdict, result.reason)
 
     def unwritten(self) -> list[int]:
         """Part ids whose verdict stands on the board and was in no acknowledged write yet."""
@@ -118,18 +121,21 @@ class VerdictBoard:
         self._unwritten.clear()
         return part_ids
 
-    def _objection(self, result: Result, epoch: int) -> str:
+    def _objection(self, result: Result, epoch: int) -> tuple[Reason, str] | None:
         if result.epoch != epoch or epoch == 0:
-            return f"verdict of epoch {result.epoch}, the PLC is in epoch {epoch}"
+            return Reason.RESTARTED, f"verdict of epoch {result.epoch}, the PLC is in epoch {epoch}"
         if self._free_running:
-            second = result.part_id in self._judged
-            return "second verdict for this part: the first stands" if second else ""
+            if result.part_id in self._judged:
+                return Reason.FRAME_MISMATCH, "second verdict for this part: the first stands"
+            return None
         part = self._open.get(result.trig_id % RING_SLOTS)
         if part is None or (part.part_id, part.trig_id) != (result.part_id, result.trig_id):
-            return f"trigger id {result.trig_id} waits for no verdict of this part any more"
+            why = f"trigger id {result.trig_id} waits for no verdict of this part any more"
+            return Reason.VERDICT_LATE, why
         if part.recipe != result.recipe:
-            return f"verdict for recipe {result.recipe}, the part was triggered with {part.recipe}"
-        return ""
+            why = f"verdict for recipe {result.recipe}, the part was triggered with {part.recipe}"
+            return Reason.OFFLINE, why
+        return None
 
     def _write_slot(self, result: Result) -> None:
         if not self._free_running:

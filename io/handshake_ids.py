@@ -151,7 +151,16 @@ class IdTracker:
         if publish:
             self._board.admit(part)
             result = Result(
-                part.part_id, part.trig_id, part.epoch, part.recipe, Verdict.UNKNOWN, reason, _NAN, _NAN, now
+                part_id=part.part_id,
+                trig_id=part.trig_id,
+                epoch=part.epoch,
+                recipe=part.recipe,
+                verdict=Verdict.UNKNOWN,
+                reason=reason,
+                score_relative=_NAN,
+                score=_NAN,
+                seen_at=now,
+                deadline=now,
             )
             self._board.place(result, self.epoch, now)
         return Settled(part.part_id, part.trig_id, part.epoch, part.recipe, reason, publish, now)

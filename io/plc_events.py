@@ -92,17 +92,26 @@ class DropInFlight:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A published verdict stands in the image now and got this RESULT_SEQ; it is not written yet."""
+    """A published verdict stands in the image, got this RESULT_SEQ, and goes with the write that follows.
+
+    `verdict` and `reason` are what is written: UNKNOWN/21 where the deadline had passed by then.
+    """
 
     part_id: int
     result_seq: int
+    verdict: Verdict
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """A published verdict changed nothing: other epoch, alias no longer in force, or a second verdict."""
+    """A published verdict changed nothing: other epoch, alias no longer in force, or a second verdict.
+
+    The part is UNKNOWN with `reason`, in the records alone: the PLC will hear of no verdict.
+    """
 
     part_id: int
+    reason: Reason
     why: str
 
 
@@ -175,7 +184,8 @@ class Result:
     """The verdict on one part, to be published.
 
     `score_relative` is score / threshold (1.0: at the threshold), `score` the raw score; either may be NaN.
-    `seen_at`: when the trigger was seen (free-running: when the frame was exposed). `encoder`: position at
+    `seen_at`: when the trigger was seen (free-running: when the frame was exposed). `deadline`: a verdict not
+    written until then is UNKNOWN/21, whatever it was. `encoder`: position at
     exposure, 0..2**32-1 counts, free-running mode only; None there means that no position can be trusted, and
     no slot is filled.
     """
@@ -189,6 +199,7 @@ class Result:
     score_relative: float
     score: float
     seen_at: float
+    deadline: float
     encoder: int | None = None
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from inspectd.io.plc_settings import PlcSettings
     from inspectd.io.plc_transport import PlcTransport
 
-_STOP_S = 0.5
+# Connect, read and write of the cycle at hand, with the default time-outs, and the last write.
+_STOP_S = 1.0
 
 
 class PlcLink:
@@ -71,7 +72,7 @@ class PlcLink:
         self._wake.set()
 
     def stop(self) -> None:
-        """Write STATUS without Online once, if the link is up, and end the loop; takes at most 0.5 s."""
+        """Write STATUS without Online once, if the link is up, and end the loop; takes at most 1 s."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:

@@ -26,6 +26,7 @@ from inspectd.io.plc import (
     WRITE_START,
     FaultCode,
     PlcImage,
+    Reason,
     plc_words_torn,
 )
 from inspectd.io.plc_events import AgentState, Discarded, LinkDown, LinkUp, NoPosition, StartRefused
@@ -81,8 +82,9 @@ class PlcSession:
         self._handshake = Handshake(settings, recipes, boot_id=1 + secrets.randbelow(LAST_ID))
         self._start_watch = StartWatch()
         self._state = AgentState()
-        # Emptied every cycle, while the link is down too: it never holds more than one cycle's verdicts.
+        # Verdicts wait here for the write that takes them, and while the link is down until they are late.
         self._results: deque[Result] = deque()
+        self._leaving = False
         self._connected = False
         self._up = False
         self._down_reported = False
@@ -127,8 +129,8 @@ class PlcSession:
         now = self._clock()
         self.statistics.cycles += 1
         self.statistics.last_cycle_at = now
-        self._state = self._host.on_cycle(now)
-        self._place_results()
+        self._state = self._ask_state(now)
+        self._place_results(late_only=self.begun)
         if self.refusal or (not self._connected and now < self._retry_at):
             return
         try:
@@ -149,7 +151,6 @@ class PlcSession:
     def wake_up(self) -> None:
         """Write at once what was published; nothing is read."""
         self.statistics.wake_ups += 1
-        self._place_results()
         try:
             self._write()
         except PlcError as error:
@@ -157,8 +158,7 @@ class PlcSession:
 
     def farewell(self) -> None:
         """Write once that the agent is not Online any more, if it can be written, and close."""
-        self._state = replace(self._state, online=False, trigger_ready=False)
-        self._place_results()
+        self._leaving = True
         try:
             self._write()
         except PlcError as error:
@@ -231,24 +231,38 @@ class PlcSession:
         log.error("plc_start_refused", error=self.refusal)
         self._host.on_events([StartRefused(self.refusal)])
 
-    def _place_results(self) -> None:
+    def _ask_state(self, now: float) -> AgentState:
+        state = self._host.on_cycle(now)
+        return replace(state, online=False, trigger_ready=False) if self._leaving else state
+
+    def _place_results(self, *, late_only: bool = False) -> None:
+        """Put verdicts on the board: before a write all of them, otherwise those that are late already.
+
+        What is placed early and then waits for the link would be written after its deadline.
+        """
+        now = self._clock()
         events: list[Event] = []
-        while self._results:
+        for _ in range(len(self._results)):
             result = self._results.popleft()
-            if self.begun:
-                events.append(self._handshake.publish(result, self._clock()))
+            if late_only and now <= result.deadline:
+                self._results.append(result)
+            elif self.begun:
+                events.append(self._handshake.publish(result, now))
             else:
-                events.append(Discarded(result.part_id, "the link to the PLC has not begun yet"))
+                why = "the link to the PLC has not begun yet"
+                events.append(Discarded(result.part_id, Reason.OFFLINE, why))
         self.statistics.discarded += sum(isinstance(event, Discarded) for event in events)
         self._host.on_events(events)
 
     def _write(self) -> None:
         if not (self.begun and self._connected and self._handshake.may_write):
             return
-        # Verdicts that came while the poll was read go with this write.
-        self._place_results()
-        if self._clock() - self._polled_at > _WRITE_AFTER_POLL_S:
+        now = self._clock()
+        if now - self._polled_at > _WRITE_AFTER_POLL_S:
             return  # held up meanwhile: whether the words are still this agent's, the next poll will tell
+        # The poll took its time: the agent's state and its verdicts are those of now.
+        self._state = self._ask_state(now)
+        self._place_results()
         self._transport.write(WRITE_START, self._handshake.words(self._state, self._clock()))
         self.statistics.writes += 1
         self._host.on_written(self._handshake.acknowledge(), self._clock())

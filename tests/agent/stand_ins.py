@@ -24,7 +24,7 @@ from inspectd.inference.engine import Judged
 from inspectd.inference.manifest import Limits
 from inspectd.io.camera import CameraStatus, Frame
 from inspectd.io.plc import FaultCode, Reason, Verdict
-from inspectd.io.plc_events import NoPosition, Position, RecordedIds, Result, Trigger
+from inspectd.io.plc_events import NoPosition, Placed, Position, RecordedIds, Result, Trigger
 
 GOOD, DEFECTIVE = 0.5, 2.0
 THRESHOLD, LOW_LIMIT = 1.0, 0.1
@@ -132,6 +132,14 @@ class Rig:
     plc_now: tuple[int, int] = (EPOCH, 1)
     link_fault: FaultCode = FaultCode.NONE
     held: set[int] = field(default_factory=set[int])
+    link_answers: bool = True
+
+    def publish(self, result: Result) -> None:
+        """Take a verdict as the link does, and place it at once unless told not to answer."""
+        self.published.append(result)
+        if self.link_answers:
+            placed = Placed(result.part_id, len(self.published), result.verdict, result.reason)
+            self.host.on_events([placed])
 
     @property
     def scorer(self) -> StandInScorer:
@@ -224,8 +232,12 @@ def make_rig(
     recorder, faults, pulse, ledger = MemoryRecorder(), Faults(), Pulse(), Ledger(capacity)
     published: list[Result] = []
     ids = itertools.count(1)
+
+    def publish(result: Result) -> None:
+        rig.publish(result)
+
     outcomes = Outcomes(
-        publish=published.append,
+        publish=publish,
         recorder=recorder,
         faults=faults,
         stop_line=None if shadow else Budget(FaultCode.STOP_LINE, stop_after),

@@ -3,6 +3,7 @@
 import pytest
 from stand_ins import DEADLINE, DEFECTIVE, EPOCH, GOOD, Rig, make_rig
 
+from inspectd.agent.outcomes import MOST_UNPLACED
 from inspectd.io.plc import FaultCode, Reason, Verdict
 from inspectd.io.plc_events import (
     DetailsLost,
@@ -31,6 +32,14 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Rig:
     rig = make_rig(monkeypatch, free_running=True)
     rig.position = Position(4711, EPOCH, 1)
     return rig
+
+
+def judge_one(rig: Rig) -> int:
+    """Let a good part pass, and give its id."""
+    part_id = rig.trigger().part_id
+    rig.expose(GOOD)
+    rig.close_windows()
+    return part_id
 
 
 # --- triggers --------------------------------------------------------------------------------------------
@@ -103,6 +112,53 @@ def test_ids_out_of_step_drop_everything_in_flight(rig: Rig) -> None:
     assert rig.verdicts() == [(Verdict.UNKNOWN, Reason.RESTARTED)]
 
 
+# --- what the link makes of a verdict ------------------------------------------------------------------
+
+
+def test_row_waits_for_what_the_link_makes_of_the_verdict(rig: Rig) -> None:
+    """It is written when the verdict's place at the PLC is known, and only once."""
+    rig.link_answers = False
+    part_id = judge_one(rig)
+    assert (rig.recorder.rows, rig.outcomes.counters.accepted) == ([], 0)
+    placed = Placed(part_id, 321, Verdict.ACCEPT, Reason.NONE)
+    rig.host.on_events([placed])
+    rig.host.on_events([placed])
+    (row,) = rig.recorder.rows
+    assert (row["part"], row["result_seq"], row["verdict"]) == (part_id, 321, "ACCEPT")
+    assert rig.outcomes.counters.accepted == 1
+
+
+def test_row_of_a_verdict_that_the_link_found_late(rig: Rig) -> None:
+    """It says what the PLC was told, not what was found in time."""
+    rig.link_answers = False
+    part_id = judge_one(rig)
+    rig.host.on_events([Placed(part_id, 1, Verdict.UNKNOWN, Reason.VERDICT_LATE)])
+    (row,) = rig.recorder.rows
+    assert (row["verdict"], row["reason"]) == ("UNKNOWN", 21)
+    counters = rig.outcomes.counters
+    assert (counters.accepted, counters.unknown, counters.late) == (0, 1, 1)
+
+
+def test_row_of_a_discarded_verdict_is_never_accept(rig: Rig) -> None:
+    """The PLC got no verdict on the part: UNKNOWN, without a number."""
+    rig.link_answers = False
+    part_id = judge_one(rig)
+    rig.host.on_events([Discarded(part_id, Reason.RESTARTED, "the PLC is in epoch 8")])
+    (row,) = rig.recorder.rows
+    assert (row["verdict"], row["reason"], row["result_seq"]) == ("UNKNOWN", 40, None)
+    assert row["published"] is False
+
+
+def test_verdicts_that_the_link_never_answers_do_not_pile_up(rig: Rig) -> None:
+    """The oldest of too many is UNKNOWN in the record; each part has one row in the end."""
+    rig.link_answers = False
+    part_ids = [judge_one(rig) for _ in range(MOST_UNPLACED + 1)]
+    assert [(row["part"], row["verdict"]) for row in rig.recorder.rows] == [(part_ids[0], "UNKNOWN")]
+    rig.outcomes.flush()
+    assert [row["part"] for row in rig.recorder.rows] == part_ids
+    assert {row["verdict"] for row in rig.recorder.rows} == {"UNKNOWN"}
+
+
 # --- free-running ----------------------------------------------------------------------------------------
 
 
@@ -115,40 +171,13 @@ def test_free_running_frame_is_a_part_with_its_position(free: Rig) -> None:
     assert {(result.trig_id, result.encoder, result.epoch) for result in free.published} == {(0, 4711, EPOCH)}
 
 
-def test_free_running_row_waits_for_its_number(free: Rig) -> None:
-    """RESULT_SEQ names the part to the PLC, so the row is written when it is known, and only once."""
-    free.expose(GOOD)
-    free.close_windows()
-    assert free.recorder.rows == []
-    part_id = free.published[0].part_id
-    free.host.on_events([Placed(part_id, 321)])
-    free.host.on_events([Placed(part_id, 321)])
-    (row,) = free.recorder.rows
-    assert (row["part"], row["result_seq"], row["trig_id"]) == (part_id, 321, 0)
-
-
-def test_free_running_row_of_a_discarded_verdict(free: Rig) -> None:
-    """A verdict that changed nothing at the PLC is recorded without a number."""
-    free.expose(GOOD)
-    free.close_windows()
-    free.host.on_events([Discarded(free.published[0].part_id, "the link has not begun")])
-    assert [row["result_seq"] for row in free.recorder.rows] == [None]
-
-
-def test_free_running_rows_are_written_at_the_end(free: Rig) -> None:
-    """Rows that still wait for a number when the agent stops are not lost."""
+def test_rows_that_wait_are_written_at_the_end(free: Rig) -> None:
+    """What still waits for the link when the agent stops is recorded, and as not accepted."""
+    free.link_answers = False
     free.expose(GOOD)
     free.close_windows()
     free.outcomes.flush()
-    assert [row["verdict"] for row in free.recorder.rows] == ["ACCEPT"]
-
-
-def test_free_running_rows_do_not_pile_up(free: Rig) -> None:
-    """A link that never says what became of a verdict costs no memory: the oldest rows are written."""
-    for _ in range(70):
-        free.expose(GOOD)
-        free.close_windows()
-    assert len(free.recorder.rows) == 70 - 64
+    assert [row["verdict"] for row in free.recorder.rows] == ["UNKNOWN"]
 
 
 @pytest.mark.parametrize(
@@ -237,7 +266,14 @@ def test_lost_details_in_free_running_mode_name_the_sequence(monkeypatch: pytest
 def test_events_without_consequence_are_taken(rig: Rig) -> None:
     """The link's own ups and downs are logged, and change no part."""
     rig.trigger()
-    rig.host.on_events([LinkDown("pulled"), LinkUp(), StartRefused("another agent"), Placed(99, 1)])
+    rig.host.on_events(
+        [
+            LinkDown("pulled"),
+            LinkUp(),
+            StartRefused("another agent"),
+            Placed(99, 1, Verdict.ACCEPT, Reason.NONE),
+        ]
+    )
     assert rig.published == []
     assert len(rig.ledger) == 1
 

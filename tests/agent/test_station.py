@@ -26,7 +26,6 @@ from inspectd.io.plc_link import PlcLink
 
 STOP_S = 2.0
 # On a machine under load anything may take long: one of so many attempts must be in time.
-ATTEMPTS = 3
 
 
 class Built:
@@ -106,16 +105,44 @@ def test_station_without_a_plc_runs(tmp_path: Path) -> None:
 
 def test_station_stops_in_time(tmp_path: Path) -> None:
     """Two seconds are promised, with parts in flight and a PLC that refuses."""
+    built = Built(tmp_path)
+    built.station.start()
+    built.trigger(1)
+    began = time.monotonic()
+    built.station.stop()
+    assert time.monotonic() - began < STOP_S
 
-    def time_to_stop() -> float:
-        built = Built(tmp_path)
-        built.station.start()
-        built.trigger(1)
-        began = time.monotonic()
-        built.station.stop()
-        return time.monotonic() - began
 
-    assert any(time_to_stop() < STOP_S for _ in range(ATTEMPTS))
+def test_station_stops_in_time_while_everything_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Camera and link take all the time that they may, the engine never ends: the row is written all the same.
+
+    An engine in use is not closed under the thread that uses it.
+    """
+    built = Built(tmp_path)
+    built.station.start()
+    engine_may_end, engine_began = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        engine_began.set()
+        engine_may_end.wait(30.0)
+
+    built.scorers[0].while_judging = hang
+    built.trigger(1)
+    built.expose()
+    assert engine_began.wait(10.0)
+    end_link = built.station.link.stop
+    monkeypatch.setattr(built.station.link, "stop", lambda: time.sleep(1.0))
+    monkeypatch.setattr(built.camera, "stop", lambda: time.sleep(1.0))
+    began = time.monotonic()
+    built.station.stop()
+    took_s = time.monotonic() - began
+    engine_may_end.set()
+    end_link()
+    assert took_s < STOP_S
+    assert [(row["verdict"], row["reason"]) for row in built.rows()] == [("UNKNOWN", 41)]
+    assert [scorer.closed for scorer in built.scorers] == [False]
 
 
 def test_stopping_twice_is_as_stopping_once(tmp_path: Path) -> None:
@@ -161,13 +188,20 @@ def test_free_running_part_after_the_last_verdict_is_recorded(
     built = Built(tmp_path, mode="free_running")
     built.station.start()
     monkeypatch.setattr(built.station.link, "plc_now", lambda: (EPOCH, 1))
-    end_link = built.station.link.stop
+    link_ended = threading.Event()
+    end_link, end_camera = built.station.link.stop, built.camera.stop
 
-    def stop_before_a_frame() -> None:
+    def end_link_first() -> None:
         end_link()
-        built.expose()
+        link_ended.set()
 
-    monkeypatch.setattr(built.station.link, "stop", stop_before_a_frame)
+    def expose_once_more() -> None:
+        assert link_ended.wait(5.0)
+        built.expose()
+        end_camera()
+
+    monkeypatch.setattr(built.station.link, "stop", end_link_first)
+    monkeypatch.setattr(built.camera, "stop", expose_once_more)
     built.station.stop()
     assert [(row["verdict"], row["reason"], row["result_seq"]) for row in built.rows()] == [
         ("UNKNOWN", 41, None)

@@ -28,6 +28,7 @@ from inspectd.io.plc_settings import PlcSettings
 
 READY = AgentState(beating=True, online=True, trigger_ready=True, recipe_in_force=1)
 BOOT_ID = 4242
+DEADLINE = 0.4
 
 Kind = TypeVar("Kind")
 
@@ -100,6 +101,7 @@ class Bench:
             0.5,
             0.1,
             part.seen_at,
+            part.seen_at + DEADLINE,
         )
         return self.handshake.publish(replace(result, **changes), self.now)
 

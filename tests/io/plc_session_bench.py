@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from inspectd.io.errors import PlcError
-from inspectd.io.plc import Control, PlcImage, Reason, Ring, Verdict, VisionImage, next_id
+from inspectd.io.plc import Control, FaultCode, PlcImage, Reason, Ring, Verdict, VisionImage, next_id
 from inspectd.io.plc_events import (
     AgentState,
     RecordedIds,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind")
 TIMEOUT_S = 0.2
+DEADLINE = 0.4
 
 
 class FakePlc:
@@ -58,6 +59,7 @@ class FakeWire:
         self.fault = ""
         self.open = False
         self.calls: list[tuple[str, float]] = []
+        self.read_takes_s = 0.0
         self.before_write: Callable[[], None] | None = None
 
     def connect(self) -> None:
@@ -66,6 +68,7 @@ class FakeWire:
 
     def read(self, start: int, count: int) -> list[int]:
         self._pass(f"read {start} {count}")
+        self.plc.now += self.read_takes_s
         return self.plc.words[start : start + count]
 
     def write(self, start: int, words: Sequence[int]) -> None:
@@ -105,6 +108,7 @@ class FakeAgent:
         self.while_reading_records: Callable[[], None] = lambda: None
         self.on_trigger: Callable[[Trigger], None] = lambda _trigger: None
         self.asked_for: list[int] = []
+        self.fault_from = float("inf")
 
     def on_events(self, events: Sequence[Event]) -> None:
         self.events += events
@@ -117,7 +121,8 @@ class FakeAgent:
         assert now > 0
         self.cycles += 1
         self._maybe_fail("on_cycle")
-        return AgentState(beating=True, online=True, trigger_ready=True)
+        fault = FaultCode.CAMERA_LOST if now >= self.fault_from else FaultCode.NONE
+        return AgentState(beating=True, online=True, trigger_ready=True, fault=fault)
 
     def on_written(self, part_ids: Sequence[int], at: float) -> None:
         assert at > 0
@@ -168,7 +173,7 @@ class Station:
         self.cycle(trig_id=next_id(PlcImage.unpack(self.plc.words).trig_id))
         return self.agent.of(Trigger)[-1]
 
-    def publish(self, part: Trigger, verdict: Verdict = Verdict.ACCEPT) -> None:
+    def publish(self, part: Trigger, verdict: Verdict = Verdict.ACCEPT, deadline_s: float = DEADLINE) -> None:
         self.session.queue(
             Result(
                 part.part_id,
@@ -180,5 +185,6 @@ class Station:
                 0.5,
                 0.1,
                 part.seen_at,
+                part.seen_at + deadline_s,
             )
         )

@@ -131,6 +131,7 @@ class Model:
             0.5,
             0.5,
             self.now,
+            self.now,
         )
         placed = isinstance(self.handshake.publish(result, self.now), Placed)
         assert placed == (part_id in self.in_force() and part.verdict is None)

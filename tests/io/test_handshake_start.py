@@ -264,7 +264,7 @@ def test_free_running_numbers_that_the_records_know_are_not_given_again(
     """Their verdicts may never have reached the PLC: the link was down when the last agent died."""
     block = left_behind([], result_seq=written)
     started = Started(103, block, RecordedIds(20, recorded), free_running=True)
-    result = Result(21, 0, EPOCH, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.5, 10.0, encoder=1000)
+    result = Result(21, 0, EPOCH, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.5, 10.0, 10.0, encoder=1000)
     placed = started.handshake.publish(result, 10.1)
     assert isinstance(placed, Placed)
     assert placed.result_seq == first

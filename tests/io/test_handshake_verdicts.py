@@ -31,7 +31,7 @@ def test_a_verdict_stands_in_the_slot_of_its_id_with_its_check() -> None:
     bench = Bench()
     part = bench.next_part(recipe=2)
     placed = bench.publish(part, Verdict.REJECT, reason=Reason.OVER_THRESHOLD, score_relative=1.25)
-    assert placed == Placed(part.part_id, bench.vision.result_seq + 1)
+    assert placed == Placed(part.part_id, bench.vision.result_seq + 1, Verdict.REJECT, Reason.OVER_THRESHOLD)
     bench.poll(recipe=1)
     assert bench.ring.slot(101 % 16) == RingEntry.make(101, 2, 1, 1250, 0, epoch=7, recipe=2)
 
@@ -78,7 +78,7 @@ def test_a_stale_verdict_of_the_same_id_is_gone_with_the_trigger() -> None:
     """After a whole turn of the ids, with the slot not used between, the old ACCEPT must not stand."""
     board = VerdictBoard(free_running=False)
     board.admit(Part(1, 101, 7, 1))
-    accept = Result(1, 101, 7, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.1, 0.0)
+    accept = Result(1, 101, 7, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.1, 0.0, 0.0)
     board.place(accept, 7, 0.0)
     board.admit(Part(65536, 101, 7, 1))
     assert board.ring.find(101) is None
@@ -142,7 +142,9 @@ def test_a_part_is_reported_written_once_and_only_after_the_acknowledgement() ->
 def test_free_running_results_stand_at_their_sequence_with_their_position() -> None:
     """ID = RESULT_SEQ, A and B = ENCODER at exposure, CHECK with the part's epoch and recipe."""
     bench = Bench(free_running=True)
-    result = Result(1, 0, 7, 2, Verdict.REJECT, Reason.OVER_THRESHOLD, 1.5, 0.1, bench.now, 0xABCD1234)
+    result = Result(
+        1, 0, 7, 2, Verdict.REJECT, Reason.OVER_THRESHOLD, 1.5, 0.1, bench.now, bench.now, 0xABCD1234
+    )
     placed = bench.handshake.publish(result, bench.now)
     assert isinstance(placed, Placed)
     bench.write()
@@ -163,7 +165,7 @@ def test_free_running_without_a_position_fills_no_slot() -> None:
     for part_id in range(1, 18):
         encoder = part_id if part_id != 17 else None
         result = Result(
-            part_id, 0, 7, 1, Verdict.UNKNOWN, Reason.POSITION_UNTRUSTED, 0, 0, bench.now, encoder
+            part_id, 0, 7, 1, Verdict.UNKNOWN, Reason.POSITION_UNTRUSTED, 0, 0, bench.now, bench.now, encoder
         )
         bench.handshake.publish(result, bench.now)
     bench.write()
@@ -174,7 +176,7 @@ def test_free_running_without_a_position_fills_no_slot() -> None:
 
 def test_free_running_a_new_epoch_clears_the_ring_and_voids_older_results() -> None:
     bench = Bench(free_running=True)
-    result = Result(1, 0, 7, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.1, bench.now, 5)
+    result = Result(1, 0, 7, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.1, bench.now, bench.now, 5)
     bench.handshake.publish(result, bench.now)
     events = bench.poll(plc_epoch=8)
     assert only(events, Settled) == []
@@ -186,7 +188,7 @@ def test_free_running_a_part_of_a_starting_plc_gets_no_slot() -> None:
     """Epoch 0 belongs to no part, even if the frame was taken in it."""
     bench = Bench(free_running=True)
     bench.poll(plc_epoch=0)
-    result = Result(1, 0, 0, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.1, bench.now, 5)
+    result = Result(1, 0, 0, 1, Verdict.ACCEPT, Reason.NONE, 0.5, 0.1, bench.now, bench.now, 5)
     assert isinstance(bench.handshake.publish(result, bench.now), Discarded)
 
 

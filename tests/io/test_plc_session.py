@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from plc_session_bench import TIMEOUT_S, FakePlc, Station
 from structlog.testing import capture_logs
 
-from inspectd.io.plc import FaultCode, Status, Verdict
+from inspectd.io.plc import FaultCode, Reason, Status, Verdict
 from inspectd.io.plc_events import (
     Discarded,
     EpochChanged,
@@ -94,14 +95,49 @@ def test_verdicts_of_an_outage_are_written_when_the_link_is_back() -> None:
     part = station.trigger()
     station.wire.fault = "refuse"
     station.run(0.1)
-    station.publish(part, Verdict.REJECT)
+    station.publish(part, Verdict.REJECT, deadline_s=5.0)
     station.run(0.3)
-    assert station.agent.of(Placed)
-    assert station.agent.written == []
+    assert (station.agent.of(Placed), station.agent.written) == ([], [])
     station.wire.fault = ""
     station.run(0.6)
     assert station.plc.verdict_of(part.trig_id) == Verdict.REJECT
     assert station.agent.written == [part.part_id]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ACCEPT, Verdict.REJECT])
+def test_verdicts_that_an_outage_held_up_past_their_deadline_are_late(verdict: Verdict) -> None:
+    """UNKNOWN/21 is what the PLC and the agent hear of them; they do not wait for the link either."""
+    station = Station(FakePlc())
+    part = station.trigger()
+    station.wire.fault = "refuse"
+    station.run(0.1)
+    station.publish(part, verdict, deadline_s=0.2)
+    station.run(0.3)
+    (placed,) = station.agent.of(Placed)
+    assert (placed.verdict, placed.reason) == (Verdict.UNKNOWN, Reason.VERDICT_LATE)
+    station.wire.fault = ""
+    station.run(0.6)
+    assert station.plc.verdict_of(part.trig_id) == Verdict.UNKNOWN
+    assert station.agent.written == [part.part_id]
+
+
+def test_a_verdict_that_the_read_before_its_write_holds_up_is_late() -> None:
+    """The deadline counts at the write, not when the cycle began."""
+    station = Station(FakePlc())
+    part = station.trigger()
+    station.publish(part, deadline_s=0.1)
+    station.wire.read_takes_s = 0.15
+    station.cycle()
+    assert station.plc.verdict_of(part.trig_id) == Verdict.UNKNOWN
+
+
+def test_the_agent_is_asked_how_it_is_right_before_a_write() -> None:
+    """A fault that arose while the PLC was read stands in the very next write."""
+    station = Station(FakePlc())
+    station.wire.read_takes_s = 0.15
+    station.agent.fault_from = station.plc.now + 0.1
+    station.cycle()
+    assert station.plc.vision.fault == FaultCode.CAMERA_LOST
 
 
 def test_a_lost_acknowledgement_is_mended_by_the_next_write() -> None:

@@ -78,7 +78,7 @@ class ScriptedAgent:
         self.beating = True
         self.echo_off = 0
         """Added to the epoch that it echoes."""
-        self.epoch = 0
+        self.epoch: int = 0
         self.recipe = 0
         self.trig_id = 0
         self.encoder = 0
