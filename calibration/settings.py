@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspectd.calibration.errors import CalibrationError
 from inspectd.inference.model_config import ModelConfig
@@ -101,8 +101,12 @@ class TrainSettings(BaseModel):
         own = {name: value for name in base if (value := getattr(self, name, None)) is not None}
         try:
             return Recipe(**{**base, **own})
-        except ValueError as error:
-            raise CalibrationError(f"training settings: {error}") from error
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, each['loc']))} {own.get(str(each['loc'][0]))!r}: {each['msg']}"
+                for each in error.errors()
+            )
+            raise CalibrationError(f"training settings: {problems}. Choose other values.") from error
 
     @property
     def work_folder(self) -> Path:

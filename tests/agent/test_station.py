@@ -116,7 +116,7 @@ def test_station_stops_in_time(tmp_path: Path) -> None:
 def test_station_stops_in_time_while_everything_hangs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Camera and link take all the time that they may, the engine never ends: the row is written all the same.
+    """Camera and link take all the time that they may, the engine never ends; the row is written.
 
     An engine in use is not closed under the thread that uses it.
     """

@@ -255,3 +255,10 @@ def test_settings_out_of_range_are_refused(
     """A size that the network cannot have is an error of the settings, not of torch."""
     with pytest.raises(CalibrationError):
         train(settings(data_folder, tmp_path / "disk", **changes))
+
+
+def test_settings_out_of_range_are_named_in_one_line(tmp_path: Path) -> None:
+    """Every value that does not fit, with the range that does."""
+    settings = TrainSettings(data=tmp_path, out=tmp_path / "bundle", sigma=3.0, batch=0)
+    with pytest.raises(CalibrationError, match=r"sigma 3\.0: .*equal to 1; batch 0: .*equal to 1\. Choose"):
+        settings.recipe()
