@@ -75,8 +75,7 @@ def assert_lawful(rig: LineRig, contested: int = 0) -> Audit:
 
     Where two agents wrote at once, so many ids may have been given a verdict by either.
 
-    An agent that was away when the PLC restarted cannot know which ids were issued before it came back: the
-    ids of an epoch before the first that it saw need no row.
+    Ids that the agent could not see need no row, see `seen_by_agent`.
     """
     rows = rig.rows()
     assert not escapes(rig), f"escapes: {escapes(rig)}\n{rig.logs()}"
@@ -137,17 +136,21 @@ def expected_of(part: int, unknown: dict[int, Reason]) -> tuple[Verdict, Reason]
 
 
 def seen_by_agent(rig: LineRig) -> list[PartRecord]:
-    """Give the parts with a number in the PLC, from the first of each epoch that the agent has a row of."""
+    """Give the parts with a number in the PLC that the agent could see.
+
+    Where the PLC restarted, it could not see the ids that were issued before it was back, nor the last one
+    before the power went, if no poll came in between.
+    """
     rows = {named_in_row(row) for row in rig.rows()}
-    first_epoch = rig.plc.records[0].epoch
-    known = {first_epoch}
-    seen: list[PartRecord] = []
+    by_epoch: dict[int, list[PartRecord]] = {}
     for record in rig.plc.records:
-        key = named_in_plc(record)
-        if key in rows:
-            known.add(record.epoch)
-        if key is not None and record.epoch in known:
-            seen.append(record)
+        if named_in_plc(record) is not None:
+            by_epoch.setdefault(record.epoch, []).append(record)
+    seen: list[PartRecord] = []
+    for number, issued in enumerate(by_epoch.values(), start=1):
+        first = next((at for at, one in enumerate(issued) if named_in_plc(one) in rows), len(issued))
+        power_went = number < len(by_epoch) and named_in_plc(issued[-1]) not in rows
+        seen += issued[first if number > 1 else 0 : len(issued) - power_went]
     return seen
 
 
