@@ -44,8 +44,10 @@ def run_bench(folder: Path, frames: int, *, as_json: bool) -> None:
     overhead, trip = line["overhead_ms"], line["round_trip_ms"]
     say(f"agent's overhead (exposure to verdict written, less the engine): p50 {overhead['p50']:.2f} ms, ")
     say(
-        f"p99 {overhead['p99']:.2f} ms over {line['parts']} parts; link's round trip p50 {trip['p50']:.2f} ms"
+        f"p99 {overhead['p99']:.2f} ms over {line['parts']} parts; link's round trip p50 {trip['p50']:.2f}, "
+        f"p99 {trip['p99']:.2f} ms"
     )
+    say(f"a part's time window closes {line['window_ms']:.0f} ms after the last poll without its trigger")
     say(f"memory of agent and camera process: {line['rss_mb']:.0f} MB")
 
 

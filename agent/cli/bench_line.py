@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inspectd.agent.checks import find_problems
 from inspectd.agent.cli.demo import DemoOptions, demo_settings, simulator_settings, with_ports
 from inspectd.agent.cli.output import fail, print_json
 from inspectd.agent.config import ClassSettings, StationSettings
@@ -88,6 +89,8 @@ def run_line(bundle: Path) -> dict[str, Any]:
     """Run `PARTS` parts and give overhead, round trips and memory."""
     options = DemoOptions(parts=PARTS, rate=RATE, defect_rate=0.1, seed=7)
     settings = _fast(demo_settings(options), bundle)
+    if problems := [problem.text for problem in find_problems(settings) if not problem.warning]:
+        fail(f"the bench's own station breaks the rules of `inspectd check`: {'; '.join(problems)}")
     trips: list[float] = []
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder, PlcSimulator(simulator_settings(options, settings)) as plc:
@@ -111,6 +114,7 @@ def run_line(bundle: Path) -> dict[str, Any]:
         "parts": len(overheads),
         "overhead_ms": _percentiles(overheads),
         "round_trip_ms": _percentiles(trips),
+        "window_ms": window_ms(settings),
         "rss_mb": round(rss_mb, 1),
     }
 
@@ -125,6 +129,12 @@ def _fast(settings: StationSettings, bundle: Path) -> StationSettings:
     classes = [ClassSettings(recipe=settings.classes[0].recipe, bundle=bundle)]
     update = {"line": line, "plc": plc, "cameras": [camera], "classes": classes}
     return settings.model_copy(update=update)
+
+
+def window_ms(settings: StationSettings) -> float:
+    """How long after the last poll without its trigger a part's window closes: no verdict can come sooner."""
+    line = settings.line
+    return settings.plc.max_trigger_age_ms + line.trigger_to_exposure_ms + line.frame_transfer_ms
 
 
 def _load_golden(entry: ClassSettings, runtime: RuntimeSettings) -> Scorer:
