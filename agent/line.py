@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from inspectd.agent.freeze import FROZEN, FreezeWatch
+from inspectd.agent.freeze import FreezeWatch
 from inspectd.agent.ledger import Ledger, OpenPart
 from inspectd.agent.outcomes import Observation, Outcomes
-from inspectd.agent.pairing import Candidate, Pairing
+from inspectd.agent.pairing import Candidate, Pairing, open_throughout, seen_through
 from inspectd.agent.scorer import Scorer
 from inspectd.agent.supervision import ENGINE_BUDGET, MISMATCH_BUDGET, Budget, Faults, Pulse
 from inspectd.agent.times import LineTimes
 from inspectd.agent.verdict import Evidence, ViewEvidence, decide
 from inspectd.inference.errors import InferenceError
-from inspectd.io.camera import Camera, Frame
+from inspectd.io.camera import Camera, CameraStatus, Frame
 from inspectd.io.plc import FaultCode, Reason
 from inspectd.io.plc_events import NoPosition, Position
 
@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 ENGINE_FAILURES = Budget(FaultCode.INFERENCE_FAILING, ENGINE_BUDGET)
 MISMATCHES = Budget(FaultCode.FRAME_MISMATCH, MISMATCH_BUDGET)
 IDLE_WAIT_S = 0.05
+# A part whose window is closed waits in such steps for the camera's word that nothing more was exposed in it.
+CAMERA_WAIT_S = 0.001
 
 
 class Line:
@@ -63,6 +65,7 @@ class Line:
         self._news = threading.Condition()
         self._stopping = False
         self._void_before = 0.0
+        self._arrived: deque[OpenPart | Frame] = deque()
         self._closed: deque[Candidate] = deque()
         self._observed: dict[int, Observation] = {}
         self._freeze = FreezeWatch()
@@ -99,19 +102,25 @@ class Line:
                 self._turn()
             except Exception:
                 # The part concerned has no score, and so becomes UNKNOWN; the loop goes on.
-                self.errors += 1
-                self._faults.count(ENGINE_FAILURES, failed=True)
+                self._count_error()
                 log.exception("inspection_turn_failed", errors=self.errors)
         self._release_all()
 
+    def _count_error(self) -> None:
+        self.errors += 1
+        self._faults.count(ENGINE_FAILURES, failed=True)
+
     def _turn(self) -> None:
         """Take in what has come, conclude the parts whose windows are closed, then score one frame."""
-        # All that came by `now` is taken in before a window is closed at `now`: while the last frame was
-        # scored, a second exposure of the same part may have come.
-        now = time.monotonic()
+        # All that came by `now`, and all that the camera's word includes, is taken in before a window is
+        # closed by them: while the last frame was scored, a second exposure of the same part may have come.
+        now, camera = time.monotonic(), self._camera.status()
         self._take_inbox()
         self._pairing.release_older(now - self._times.claim)
-        self._closed.extend(self._pairing.take_closed(now))
+        for candidate in self._closable(now, camera):
+            candidate.window_seen = seen_through(candidate, camera)
+            self._pairing.take(candidate)
+            self._closed.append(candidate)
         while self._closed:
             self._conclude(self._closed.popleft())
         candidate = self._next_to_observe()
@@ -119,36 +128,71 @@ class Line:
             self._observe(candidate)
 
     def _wait(self) -> None:
-        """Wait for news or for the next window to close, unless there is work left."""
-        closes_at = self._pairing.next_close()
-        wait_s = IDLE_WAIT_S if closes_at is None else min(IDLE_WAIT_S, closes_at - time.monotonic())
-        if wait_s <= 0 or self._closed or self._next_to_observe() is not None:
+        """Wait for news, the close of a window or the camera's word on it, unless there is work left."""
+        now, closes_at = time.monotonic(), self._pairing.next_close()
+        if self._closed or self._arrived or self._next_to_observe() is not None:
             return
+        wait_s = IDLE_WAIT_S
+        if closes_at is not None and closes_at <= now:
+            if self._closable(now, self._camera.status()):
+                return
+            wait_s = CAMERA_WAIT_S
+        elif closes_at is not None:
+            wait_s = min(IDLE_WAIT_S, closes_at - now)
         with self._news:
             if not self._inbox and not self._stopping:
                 self._news.wait(wait_s)
 
+    def _closable(self, now: float, camera: CameraStatus) -> list[Candidate]:
+        """Give the parts whose window is closed, or of which nothing more will be known.
+
+        Until a living camera has been heard from past a window's end, an exposure may be on its way, however
+        late it is: the part waits, to its deadline at most.
+        """
+        return [
+            candidate
+            for candidate in self._pairing.due(now)
+            if seen_through(candidate, camera)
+            or not open_throughout(camera, candidate.part)
+            or now > candidate.part.deadline
+            or not self._ledger.is_open(candidate.part.part_id)
+        ]
+
     def _take_inbox(self) -> None:
         with self._news:
-            items, self._inbox = self._inbox, deque()
+            self._arrived.extend(self._inbox)
+            self._inbox.clear()
             void_before = self._void_before
         self._pairing.release_older(void_before)
-        for item in items:
-            if isinstance(item, OpenPart):
-                self._pairing.open(item)
-                continue
-            if self._freeze.repeats(item.pixels):
-                item.problem = FROZEN
-            if item.exposed_at < void_before:
-                item.release()
-            else:
-                self._pairing.offer(item)
+        while self._arrived:
+            item = self._arrived.popleft()
+            try:
+                self._take(item, void_before)
+            except Exception:
+                self._count_error()
+                log.exception("not_taken_in", errors=self.errors)
+                # The part whose frame it may be has no image then, and no other exposure in its place.
+                if isinstance(item, Frame):
+                    self._pairing.pass_over(item)
+
+    def _take(self, item: OpenPart | Frame, void_before: float) -> None:
+        if isinstance(item, OpenPart):
+            candidate = self._pairing.open(item)
+            # In free-running mode the window is the exposure itself.
+            if item.window_end > item.window_start:
+                self._camera.look(candidate.closes_at)
+            return
+        self._freeze.check(item)
+        if item.exposed_at < void_before:
+            self._pairing.pass_over(item)
+        else:
+            self._pairing.offer(item)
 
     def _next_to_observe(self) -> Candidate | None:
         """The oldest part with one frame that nobody has looked at and that is still worth a look."""
         for candidate in self._pairing.open_candidates():
             part_id = candidate.part.part_id
-            if len(candidate.frames) == 1 and part_id not in self._observed and self._ledger.is_open(part_id):
+            if candidate.exposures == 1 and part_id not in self._observed and self._ledger.is_open(part_id):
                 return candidate
         return None
 
@@ -178,7 +222,7 @@ class Line:
         try:
             if self._ledger.is_open(part_id):
                 try:
-                    if len(candidate.frames) == 1 and part_id not in self._observed:
+                    if candidate.exposures == 1 and part_id not in self._observed:
                         self._observe(candidate)
                 finally:
                     self._give_verdict(candidate)
@@ -189,14 +233,15 @@ class Line:
     def _give_verdict(self, candidate: Candidate) -> None:
         part = candidate.part
         # What one of several exposures showed is no evidence: it may be another part.
-        seen = self._observed.get(part.part_id) if len(candidate.frames) == 1 else None
+        seen = self._observed.get(part.part_id) if candidate.exposures == 1 else None
         position = self._position_at(part.window_start) if self._position_at else None
         now = time.monotonic()
         finding = decide(self._evidence(candidate, seen, position, now))
         if self._ledger.settle(part.part_id, time.monotonic()) is None:
             return
-        mismatch = finding.reason is Reason.FRAME_MISMATCH and len(candidate.frames) != 1
-        self._faults.count(MISMATCHES, failed=mismatch)
+        # A source without stamps says so itself.
+        stamped = seen is None or seen.exposure_stamped
+        self._faults.count(MISMATCHES, failed=stamped and finding.reason is Reason.FRAME_MISMATCH)
         encoder = position.encoder if isinstance(position, Position) else None
         self._outcomes.conclude(part, finding, now, seen, encoder)
 
@@ -217,12 +262,13 @@ class Line:
         recipe = part.in_force.recipe
         view = ViewEvidence(
             camera=self._camera.name,
-            frames=len(candidate.frames),
-            camera_alive=self._camera.status().alive,
+            frames=candidate.exposures,
+            camera_alive=open_throughout(self._camera.status(), part),
+            window_seen=candidate.window_seen and not self._pairing.lost_in(part),
             exposure_stamped=seen is not None and seen.exposure_stamped,
             unfit=seen.unfit if seen else (),
             score=seen.score if seen else float("nan"),
-            limits=self._scorers[recipe].limits,
+            limits=seen.scorer.limits if seen else self._scorers[recipe].limits,
             judged_by=seen.judged_by(recipe) if seen else None,
             failure=seen.failure if seen else "",
         )

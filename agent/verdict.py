@@ -29,11 +29,14 @@ class ViewEvidence:
     """What one camera has to say of the part.
 
     `frames` counts the exposures in the part's window; `score` is NaN until an engine has given one.
+    `camera_alive` says that the camera has been open since before the window, `window_seen` that it has been
+    heard from past the window's end and that no exposure in the window can have been lost.
     """
 
     camera: str
     frames: int
     camera_alive: bool
+    window_seen: bool
     exposure_stamped: bool
     unfit: tuple[str, ...]
     score: float
@@ -96,6 +99,17 @@ def own_frame(part: Evidence) -> Iterator[Finding]:
             yield _unknown(Reason.CAMERA_LOST, f"camera {view.camera} is lost")
         elif view.frames != 1:
             yield _unknown(Reason.FRAME_MISMATCH, f"{view.frames} exposures in the part's window")
+
+
+def whole_window(part: Evidence) -> Iterator[Finding]:
+    """Each camera has told of every exposure in this part's window: the one frame is the only one."""
+    for view in part.views:
+        if view.window_seen:
+            continue
+        if view.camera_alive:
+            yield _unknown(Reason.FRAME_MISMATCH, "an exposure in the part's window may have been lost")
+        else:
+            yield _unknown(Reason.CAMERA_LOST, f"camera {view.camera} was lost in the part's window")
 
 
 def stamped_frame(part: Evidence) -> Iterator[Finding]:
@@ -172,6 +186,7 @@ CLAUSES: tuple[Clause, ...] = (
     before_deadline,
     every_view,
     own_frame,
+    whole_window,
     stamped_frame,
     trusted_position,
     fit_frame,

@@ -44,7 +44,7 @@ class Frame:
     camera: str
     """Name of the camera, as configured."""
     number: int
-    """The camera's own counter, rising over restarts too; a gap means lost frames."""
+    """The camera's own counter, rising over restarts too; a gap means lost frames, see `unseen`."""
     exposed_at: float
     """Start of the exposure, s on the monotonic clock; of the arrival if `exposure_stamped` is False."""
     exposure_stamped: bool
@@ -54,7 +54,13 @@ class Frame:
     pixels: NDArray[np.uint8]
     """RGB, uint8 [H, W, 3], read-only view into the slot; [0, 0, 3] with a problem, or once released."""
     problem: str = ""
-    """Why there is no image; empty for a good frame."""
+    """Why there is no image; empty for a good frame. A frame lost for want of a slot comes so too."""
+    unseen: tuple[float, float] | None = None
+    """Exposures may have been lost between these moments, s on the monotonic clock, both excluded.
+
+    None: nothing was lost between the frame before and this one. Where the moment of a lost exposure is
+    known, it comes as a frame of its own, with a problem.
+    """
     label: str = ""
     """Name of the image where it has one (a file's path inside the replayed folder), to join results with."""
     give_back: Callable[[], None] = field(default=_nothing, repr=False, compare=False)
@@ -82,7 +88,18 @@ class Grab:
     problem: str = ""
     label: str = ""
     lost_before: int = 0
-    """Frames that the device is known to have exposed and lost since the previous grab."""
+    """Frames that the device is known to have exposed and lost since the previous grab, nobody knows when.
+
+    One that is known with its moment of exposure is a `Grab` of its own, with a problem.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What a source says about an image that nobody had asked for: it was not written into the slot."""
+
+    exposed_at: float
+    """Start of the exposure, s on the monotonic clock; every exposure before it has been handed over."""
 
 
 class SourceEndError(Exception):
@@ -99,8 +116,12 @@ class FrameSource(Protocol):
         """
         ...
 
-    def grab(self, timeout_s: float, slot: Slot) -> Grab | None:
+    def grab(self, timeout_s: float, slot: Slot) -> Grab | Skipped | None:
         """Wait for the next image and write it into the slot; None if none came within about `timeout_s`.
+
+        Images are given in the order of their exposure, and None means that the device had none when it was
+        asked: parts are accepted on that word. A source that can wait in longer steps only is asked too
+        seldom, and its parts wait for the next frame.
 
         A source takes `slot.pixels(height, width)`, uint8 RGB, and decodes, renders or copies into it: the
         only copy that a pixel makes after the grab. It may write ahead of the exposure: the same slot is
@@ -144,6 +165,14 @@ class CameraStatus:
     """Frames at which `on_frame` raised; they were released."""
     triggers_lost: int = 0
     """Software triggers that found no camera to take them."""
+    looked_at: float = 0.0
+    """When the device was last asked for a frame and had none, s on the monotonic clock.
+
+    What was exposed before that, and takes no longer on its way than the device promises, has been handed to
+    the agent.
+    """
+    last_exposed_at: float = 0.0
+    """Exposure of the last frame handed to the agent, s on the monotonic clock."""
     notes: tuple[str, ...] = ()
     """What the open device does otherwise than configured (a property that read back differently)."""
 
@@ -167,8 +196,19 @@ class Camera(Protocol):
         """Ask for one exposure (software trigger). Never blocks; a camera that is down ignores it."""
         ...
 
+    def look(self, at: float) -> None:
+        """Have the device asked for a frame at this moment, s on the monotonic clock, or right after.
+
+        That is how `CameraStatus.looked_at` comes to stand past the end of a part's window without delay.
+        Never blocks; nothing is promised.
+        """
+        ...
+
     def status(self) -> CameraStatus:
-        """Tell how the camera is. Never blocks."""
+        """Tell how the camera is. Never blocks.
+
+        What it says has happened, and every frame from before has been handed to `on_frame`.
+        """
         ...
 
     def stop(self) -> None:

@@ -6,9 +6,12 @@ with the file descriptors of the socket and of the frames' memory, and the proce
 threads: the main thread drives the device and gives the signs of life, so that a hanging driver is noticed;
 the other takes the parent's commands, so that a software trigger exposes at once and slots come back.
 
-It never waits for the parent: what cannot be handed over is lost and counted. It ends when the connection
-ends, at SIGTERM, and with its parent, however that ends. A Ctrl-C goes to the whole group, but the parent
-decides about it: SIGINT is blocked here, from before the first instruction, by inheritance.
+It never waits for the parent: what cannot be handed over is lost and counted. A frame for which no slot is
+free is told all the same, since it was exposed: its part must not be judged by another frame.
+
+It ends when the connection ends, at SIGTERM, and with its parent, however that ends. A Ctrl-C goes to the
+whole group, but the parent decides about it: SIGINT is blocked here, from before the first instruction, by
+inheritance.
 """
 
 from __future__ import annotations
@@ -21,19 +24,21 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING
 
-from inspectd.io.camera import SourceEndError
+from inspectd.io.camera import Grab, Skipped, SourceEndError
 from inspectd.io.camera_messages import (
     BEAT_S,
     LARGEST_MESSAGE,
     TRIGGER,
     Beat,
     Failed,
+    FrameTaken,
     Opened,
-    SlotFilled,
     decode_settings,
     encode_message,
+    look_asked_by,
     slot_returned_by,
 )
 from inspectd.io.camera_settings import FolderCameraSettings, VideoCameraSettings
@@ -41,11 +46,13 @@ from inspectd.io.errors import CameraError
 from inspectd.io.frame_ring import RingShape, RingWriter
 
 if TYPE_CHECKING:
-    from inspectd.io.camera import FrameSource, Grab
+    from inspectd.io.camera import FrameSource
     from inspectd.io.camera_messages import ChildMessage
     from inspectd.io.camera_settings import CameraSettings
 
-GRAB_TIMEOUT_S = 0.1
+# A wait for a frame cannot be broken off, and what the parent asks must not wait long for its end.
+GRAB_TIMEOUT_S = 0.005
+NO_SLOT = "no free slot: the agent holds as many frames as `slots` allows"
 FAREWELL_TIMEOUT_S = 0.2
 LONGEST_ERROR = 4000
 PR_SET_PDEATHSIG = 1
@@ -77,6 +84,10 @@ class CameraChild:
         self._number = -1
         self._lost = 0
         self._last_sent = 0.0
+        self._finished = False
+        self._looked_at = 0.0
+        self._looks: deque[float] = deque()
+        self._untold = False
 
     def stop(self) -> None:
         """End the loop after the present grab."""
@@ -87,36 +98,62 @@ class CameraChild:
         notes = self._source.open()
         threading.Thread(target=self._obey, name="commands", daemon=True).start()
         self._send(Opened(notes=tuple(notes)))
-        finished = False
         while not self._stop.is_set():
-            grab = None
-            if finished:
-                self._stop.wait(BEAT_S)
-            else:
-                try:
-                    grab = self._source.grab(GRAB_TIMEOUT_S, self._ring.in_hand)
-                except SourceEndError:
-                    finished = True
-            if grab is not None:
+            asked_at = time.monotonic()
+            grab = self._grab(self._patience_s(asked_at))
+            if isinstance(grab, Grab):
                 self._hand_over(grab)
-            if time.monotonic() - self._last_sent >= BEAT_S or finished:
-                self._send(Beat(lost=self._lost, finished=finished))
+                answers = False
+            else:
+                answers = self._note_look(grab.exposed_at if grab else asked_at)
+            if answers or time.monotonic() - self._last_sent >= BEAT_S:
+                self._send(Beat(lost=self._lost, finished=self._finished, looked_at=self._looked_at))
+
+    def _patience_s(self, now: float) -> float:
+        """How long to wait for a frame: not past the moment at which the parent wants the device asked."""
+        until_look = self._looks[0] - now if self._looks else GRAB_TIMEOUT_S
+        return max(0.0, min(GRAB_TIMEOUT_S, until_look))
+
+    def _grab(self, timeout_s: float) -> Grab | Skipped | None:
+        if self._finished:
+            self._stop.wait(timeout_s)
+            return None
+        try:
+            return self._source.grab(timeout_s, self._ring.in_hand)
+        except SourceEndError:
+            self._finished = True
+            return None
+
+    def _note_look(self, looked_at: float) -> bool:
+        """Note that the device had no frame from before; True if the parent waits to hear that."""
+        answers = False
+        while self._looks and self._looks[0] <= looked_at:
+            self._looks.popleft()
+            answers = True
+        # While the parent does not know of a frame, it must not think that it has heard of them all.
+        if not self._untold:
+            self._looked_at = max(self._looked_at, looked_at)
+        return answers
 
     def _hand_over(self, grab: Grab) -> None:
         self._number += 1 + grab.lost_before
         self._lost += grab.lost_before
-        message = SlotFilled(
-            slot=self._ring.in_hand.index,
+        free = self._ring.can_hand_over
+        message = FrameTaken(
+            slot=self._ring.in_hand.index if free else None,
             number=self._number,
             exposed_at=grab.exposed_at,
             exposure_stamped=grab.exposure_stamped,
-            height=grab.height,
-            width=grab.width,
-            problem=grab.problem,
+            height=grab.height if free else 0,
+            width=grab.width if free else 0,
+            problem=grab.problem if free else NO_SLOT,
             label=grab.label,
-            lost=self._lost,
+            lost=self._lost if free else self._lost + 1,
         )
-        if self._ring.can_hand_over and self._send(message):
+        told = self._send(message)
+        # The number of the next frame that is told shows the gap.
+        self._untold = not told
+        if told and free:
             self._ring.hand_over()
         else:
             self._lost += 1
@@ -141,6 +178,8 @@ class CameraChild:
                     self._source.trigger()
                 elif (slot := slot_returned_by(data)) is not None:
                     self._ring.take_back(slot)
+                elif (moment := look_asked_by(data)) is not None:
+                    self._looks.append(moment)
         except ConnectionError:
             pass
         except Exception:  # noqa: BLE001  a process that cannot obey is of no use: end it, the parent restarts it

@@ -18,6 +18,7 @@ import structlog
 from inspectd.io.camera_messages import (
     LARGEST_MESSAGE,
     TRIGGER,
+    asked_look,
     decode_message,
     encode_settings,
     returned_slot,
@@ -39,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class Commands:
-    """The way to the child: triggers and returned slots. Any thread; never waits."""
+    """The way to the child: triggers, returned slots, looks. Any thread; never waits."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
@@ -58,6 +59,11 @@ class Commands:
         """Ask for an exposure; False if the child cannot be reached."""
         with self._lock:
             return self._send(TRIGGER)
+
+    def look(self, at: float) -> None:
+        """Have the device asked for a frame at this moment. Where that gets lost, the next beat tells it."""
+        with self._lock:
+            self._send(asked_look(at))
 
     def lend(self, slot: int) -> Callable[[], None]:
         """Note that a slot is in use. Returns what gives it back, once, however often it is called."""

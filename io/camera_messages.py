@@ -1,6 +1,7 @@
 """What a camera's process and the agent say to each other, on a Unix socket pair that keeps messages apart.
 
-    parent -> child   the settings, once; then TRIGGER, and `returned_slot(n)` for each slot given back
+    parent -> child   the settings, once; then TRIGGER, `returned_slot(n)` for each slot given back, and
+                      `asked_look(t)` for each moment at which the device is to be asked for a frame
     child -> parent   one JSON object each, below; at least one every `BEAT_S` once the device is open
 
 The end of the connection says to either side that the other is gone.
@@ -19,6 +20,7 @@ BEAT_S = 0.1
 LARGEST_MESSAGE = 65_536
 TRIGGER = b"trigger"
 _RETURN = b"return "
+_LOOK = b"look "
 
 
 class _Message(BaseModel):
@@ -32,11 +34,11 @@ class Opened(_Message):
     notes: tuple[str, ...] = Field(description="what differs from the settings")
 
 
-class SlotFilled(_Message):
-    """A slot holds an image and is the parent's now."""
+class FrameTaken(_Message):
+    """The device gave a frame. Its slot is the parent's now; a frame lost for want of a slot has none."""
 
-    kind: Literal["slot_filled"] = "slot_filled"
-    slot: int
+    kind: Literal["frame_taken"] = "frame_taken"
+    slot: int | None
     number: int
     exposed_at: float
     exposure_stamped: bool
@@ -48,9 +50,10 @@ class SlotFilled(_Message):
 
 
 class Beat(_Message):
-    """The grabbing loop is alive."""
+    """The grabbing loop is alive, and every frame before `looked_at` has been told."""
 
     kind: Literal["beat"] = "beat"
+    looked_at: float = Field(description="when the device was last asked for a frame and had none, s")
     lost: int = Field(description="frames lost since the device was opened")
     finished: bool = Field(description="a replay is at its end")
 
@@ -62,7 +65,7 @@ class Failed(_Message):
     error: str
 
 
-ChildMessage = Opened | SlotFilled | Beat | Failed
+ChildMessage = Opened | FrameTaken | Beat | Failed
 
 _child_message: TypeAdapter[ChildMessage] = TypeAdapter(Annotated[ChildMessage, Field(discriminator="kind")])
 _settings: TypeAdapter[CameraSettings] = TypeAdapter(CameraSettings)
@@ -96,3 +99,13 @@ def returned_slot(index: int) -> bytes:
 def slot_returned_by(data: bytes) -> int | None:
     """Read which slot a message to the child gives back; None if it is another message."""
     return int(data.removeprefix(_RETURN)) if data.startswith(_RETURN) else None
+
+
+def asked_look(at: float) -> bytes:
+    """Have the child ask the device for a frame at this moment, s on the monotonic clock, and say so."""
+    return _LOOK + repr(at).encode()
+
+
+def look_asked_by(data: bytes) -> float | None:
+    """Read at which moment a message to the child wants the device asked; None if it is another message."""
+    return float(data.removeprefix(_LOOK)) if data.startswith(_LOOK) else None

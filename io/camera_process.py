@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from inspectd.io.camera import CameraStatus, Frame
+from inspectd.io.camera import CameraStatus, Frame, no_pixels
 from inspectd.io.camera_handle import CameraHandle
-from inspectd.io.camera_messages import Beat, Failed, Opened, SlotFilled
+from inspectd.io.camera_messages import Beat, Failed, FrameTaken, Opened
 from inspectd.io.errors import CameraError
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class CameraProcess:
         self._trigger_lock = threading.Lock()
         self._first_number = 0
         self._last_number = -1
+        self._told_number = -1
+        self._told_exposed_at = 0.0
         self._lost_before = 0
 
     @property
@@ -73,6 +75,12 @@ class CameraProcess:
         if handle is None or not self._status.alive or not handle.commands.trigger():
             with self._trigger_lock:
                 self._triggers_lost += 1
+
+    def look(self, at: float) -> None:
+        """See `Camera.look`."""
+        handle = self._handle
+        if handle is not None:
+            handle.commands.look(at)
 
     def status(self) -> CameraStatus:
         """See `Camera.status`."""
@@ -157,40 +165,63 @@ class CameraProcess:
 
     def _take(self, handle: CameraHandle, message: ChildMessage) -> None:
         match message:
-            case SlotFilled():
+            case FrameTaken():
                 self._hand_to_agent(handle, message)
             case Beat():
                 lost = self._lost_before + message.lost
-                self._status = replace(self._status, lost=lost, finished=message.finished)
+                # While the agent could not take a frame, it must not think that it has heard of them all.
+                told = self._told_number == self._last_number
+                looked_at = message.looked_at if told else self._status.looked_at
+                self._status = replace(
+                    self._status, lost=lost, finished=message.finished, looked_at=looked_at
+                )
             case Opened():
                 self._set_alive(alive=True, notes=message.notes, finished=False)
                 log.info("camera_open", camera=self.name, pid=handle.pid, notes=message.notes)
             case Failed():
                 raise CameraError(message.error)
 
-    def _hand_to_agent(self, handle: CameraHandle, message: SlotFilled) -> None:
-        give_back = handle.commands.lend(message.slot)
-        self._last_number = self._first_number + message.number
+    def _hand_to_agent(self, handle: CameraHandle, message: FrameTaken) -> None:
+        number = self._first_number + message.number
         frame = Frame(
             camera=self.name,
-            number=self._last_number,
+            number=number,
             exposed_at=message.exposed_at,
             exposure_stamped=message.exposure_stamped,
             received_at=time.monotonic(),
-            pixels=handle.pixels(message.slot, message.height, message.width),
+            pixels=no_pixels(),
             problem=message.problem,
+            unseen=self._unseen_before(number, message.exposed_at),
             label=message.label,
-            give_back=give_back,
         )
-        self._status = replace(
-            self._status, frames=self._status.frames + 1, lost=self._lost_before + message.lost
-        )
+        self._last_number = number
+        if message.slot is not None:
+            frame.pixels = handle.pixels(message.slot, message.height, message.width)
+            frame.give_back = handle.commands.lend(message.slot)
         try:
             self._on_frame(frame)
         except Exception:
             frame.release()
             self._status = replace(self._status, callback_errors=self._status.callback_errors + 1)
-            log.exception("camera_callback_failed", camera=self.name, frame=frame.number)
+            log.exception("camera_callback_failed", camera=self.name, frame=number)
+        else:
+            self._told_number, self._told_exposed_at = number, message.exposed_at
+        # Only now: whoever reads of this exposure has been given its frame, and all those before.
+        self._status = replace(
+            self._status,
+            frames=self._status.frames + (message.slot is not None),
+            lost=self._lost_before + message.lost,
+            last_exposed_at=self._told_exposed_at,
+        )
+
+    def _unseen_before(self, number: int, exposed_at: float) -> tuple[float, float] | None:
+        """Give the span in which frames between the last one and this may have been exposed."""
+        if number == self._told_number + 1:
+            return None
+        restarted = number == self._first_number
+        # A process started again misses nothing from the moment on when its device was open.
+        until = self._status.since if restarted else exposed_at
+        return min(self._told_exposed_at, until), max(self._told_exposed_at, until)
 
 
 def check_camera(settings: CameraSettings) -> CameraStatus:

@@ -159,12 +159,15 @@ class VideoCameraSettings(CommonCameraSettings):
 class SimulatedFault(_Settings):
     """Something that goes wrong with the simulated camera at one part."""
 
-    fault: Literal["drop", "duplicate", "freeze", "delay", "hang"] = Field(
-        description="drop: no frame; duplicate: two; freeze: the previous part's image with a new stamp; "
-        "delay: handed over later, honest stamp; hang: the driver never returns"
+    fault: Literal["drop", "duplicate", "stray", "freeze", "delay", "hang"] = Field(
+        description="drop: no frame, and the next one tells that one was lost; duplicate: two; stray: two, "
+        "and the second is another picture of the same part; freeze: the previous part's image with a new "
+        "stamp; delay: handed over later, honest stamp; hang: the driver never returns"
     )
     part: int = Field(ge=0, description="the part at which it happens")
-    ms: int = Field(default=0, ge=0, le=60_000, description="of delay: how much later; of duplicate: the gap")
+    ms: int = Field(
+        default=0, ge=0, le=60_000, description="of delay: how much later; of duplicate and stray: the gap"
+    )
 
 
 class SimulatedCameraSettings(CommonCameraSettings):

@@ -2,8 +2,8 @@
 
 The photo-eye's wire is a UDP port on 127.0.0.1 where the simulated PLC sends `{"part": n, "at": s}` when part
 n comes to stand before the camera, at the moment `at` (s, monotonic). On the same wire, or in the settings, a
-fault can be ordered for a single part:
-`{"fault": "drop" | "duplicate" | "freeze" | "delay" | "hang", "part": n, "ms": 20}` (see `SimulatedFault`).
+fault can be ordered for a single part: `{"fault": "drop" | "duplicate" | "stray" | "freeze" | "delay" |
+"hang", "part": n, "ms": 20}` (see `SimulatedFault`).
 
 The image that comes next is rendered ahead of its exposure, straight into the shared slot, so that from
 exposure to hand-over no time goes into rendering.
@@ -91,6 +91,7 @@ class SimulatedSource:
 
     def grab(self, timeout_s: float, slot: Slot) -> Grab | None:
         """Render ahead, wait for an exposure, and hand it over when it is due."""
+        self._hear_all()  # who says that there was no exposure must have listened
         part, frozen = self._sensor.expected()
         self._render(slot, self._shown if frozen else part)
         exposure = self._sensor.wait(timeout_s)
@@ -100,6 +101,9 @@ class SimulatedSource:
             threading.Event().wait()  # as a driver that never returns; the process is killed for it
         shown = self._shown if exposure.frozen else exposure.part
         height, width = self._render(slot, shown)
+        if exposure.stray:
+            pixels = slot.pixels(height, width)
+            np.bitwise_xor(pixels, 1, out=pixels)  # no two pictures of a sensor have the same noise
         self._shown, self._rendered = shown, None
         return Grab(
             exposed_at=exposure.at,
@@ -107,7 +111,7 @@ class SimulatedSource:
             height=height,
             width=width,
             label="empty" if shown == EMPTY_BELT else f"part {shown}",
-            lost_before=exposure.lost_before,
+            lost_before=self._sensor.take_lost(exposure.at),
         )
 
     def trigger(self) -> None:

@@ -17,7 +17,7 @@ EMPTY_BELT = -1
 MOST_WAITING = 8
 """Exposures that wait for hand-over at most; the newest beyond that is lost, as in a camera's own buffers."""
 DUPLICATE_GAP_MS = 1
-"""Time between the two frames of a duplicate, if no time is ordered."""
+"""Time between the two frames of a duplicate or a stray one, if no time is ordered."""
 
 
 @dataclass(order=True, frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Exposure:
     """The sensor gives the previous image once more."""
     hangs: bool = field(compare=False)
     """The driver never hands it over, nor anything else."""
-    lost_before: int = field(compare=False)
-    """Exposures lost between the one before and this one."""
+    stray: bool = field(compare=False)
+    """What stood there was exposed before, and is seen anew."""
 
 
 class SimulatedSensor:
@@ -51,7 +51,7 @@ class SimulatedSensor:
         self._present_is_exposed = False
         self._waiting: list[Exposure] = []
         self._order = itertools.count()
-        self._lost = 0
+        self._lost: list[float] = []
 
     def order_fault(self, fault: SimulatedFault) -> None:
         """Let something go wrong when this part is next exposed."""
@@ -81,20 +81,36 @@ class SimulatedSensor:
             kind = None if fault is None else fault.fault
             later_s = 0.0 if fault is None else fault.ms / 1000
             if kind == "drop" or len(self._waiting) >= MOST_WAITING:
-                self._lost += 1
+                self._lost.append(at)
                 self._changed.notify_all()
                 return
             due_at = at + later_s if kind == "delay" else at
             self._put(due_at, at, part, frozen=kind == "freeze", hangs=kind == "hang")
-            if kind == "duplicate":
+            if kind in {"duplicate", "stray"}:
                 again_at = at + max(later_s, DUPLICATE_GAP_MS / 1000)
-                self._put(again_at, again_at, part)
+                self._put(again_at, again_at, part, stray=kind == "stray")
 
-    def _put(self, due_at: float, at: float, part: int, *, frozen: bool = False, hangs: bool = False) -> None:
-        lost, self._lost = self._lost, 0
-        exposure = Exposure(due_at, next(self._order), at, part, frozen, hangs, lost)
+    def _put(
+        self,
+        due_at: float,
+        at: float,
+        part: int,
+        *,
+        frozen: bool = False,
+        hangs: bool = False,
+        stray: bool = False,
+    ) -> None:
+        exposure = Exposure(due_at, next(self._order), at, part, frozen, hangs, stray)
         heapq.heappush(self._waiting, exposure)
         self._changed.notify_all()
+
+    def take_lost(self, before: float) -> int:
+        """Give how many exposures were lost before this moment, each once."""
+        with self._changed:
+            later = [at for at in self._lost if at >= before]
+            lost = len(self._lost) - len(later)
+            self._lost = later
+            return lost
 
     def expected(self) -> tuple[int, bool]:
         """Tell which part will probably be handed over next, and whether the sensor will be frozen then."""

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import cv2
 
-from inspectd.io.camera import Grab, SourceEndError
+from inspectd.io.camera import Grab, Skipped, SourceEndError
 from inspectd.io.camera_settings import PropertyName
 from inspectd.io.errors import CameraError
 from inspectd.io.exposures import Exposures
@@ -51,6 +51,7 @@ class VideoSource:
         self._exposures = Exposures(None)
         self._ready: Grab | None = None
         self._at_start = True
+        self._streaming = False
 
     @property
     def _where(self) -> str:
@@ -139,16 +140,22 @@ class VideoSource:
             self._exposures = Exposures(rate_hz)
         return notes
 
-    def grab(self, timeout_s: float, slot: Slot) -> Grab | None:
-        """Give the next frame. A device or stream waits for its own time-out rather than `timeout_s`."""
+    def grab(self, timeout_s: float, slot: Slot) -> Grab | Skipped | None:
+        """Give the next frame.
+
+        A device or stream waits for its own time-out rather than `timeout_s`; a device triggered by hardware
+        only for its first frame.
+        """
         try:
+            if self._streaming and self._settings.trigger == "hardware":
+                return self._grab_triggered(timeout_s, slot)
             if self._settings.is_device or self._settings.is_stream:
                 return self._grab_live(slot)
             return self._grab_from_file(timeout_s, slot)
         except cv2.error as error:
             raise CameraError(f"{self._where} failed: {error.err}") from error
 
-    def _grab_live(self, slot: Slot) -> Grab | None:
+    def _grab_live(self, slot: Slot) -> Grab | Skipped | None:
         asked_at = time.monotonic()
         if not self._capture.grab():
             waited_s = time.monotonic() - asked_at
@@ -157,9 +164,20 @@ class VideoSource:
             raise CameraError(
                 f"{self._where} gave no frame after {waited_s:.1f} s: check cable, power and network"
             )
+        self._streaming = True
+        return self._take_live(slot)
+
+    def _grab_triggered(self, timeout_s: float, slot: Slot) -> Grab | Skipped | None:
+        """Give the triggered frame, or say soon that there is none. OpenCV can once a device streams."""
+        limit_ns = max(1, round(timeout_s * 1000)) * 1_000_000  # 0 would be for ever
+        grabbed, _which = cv2.VideoCapture.waitAny([self._capture], timeoutNs=limit_ns)
+        return self._take_live(slot) if grabbed else None
+
+    def _take_live(self, slot: Slot) -> Grab | Skipped:
+        """Give the frame that was grabbed, if it is wanted."""
         stamped, exposed_at = self._stamp(time.monotonic())
         if self._settings.trigger == "software" and not self._exposures.serve(exposed_at):
-            return None
+            return Skipped(exposed_at)
         lost = self._exposures.take_dropped()
         return replace(
             self._retrieve(slot), exposed_at=exposed_at, exposure_stamped=stamped, lost_before=lost
@@ -175,9 +193,8 @@ class VideoSource:
 
     def _grab_from_file(self, timeout_s: float, slot: Slot) -> Grab | None:
         if self._ready is None:
-            if not self._capture.grab():
+            while not self._capture.grab():
                 self._rewind()
-                return None
             self._at_start = False
             self._ready = self._retrieve(slot)
         exposed_at = self._exposures.next(timeout_s)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,12 +50,20 @@ class Clock:
 
 
 class StandInCamera:
-    """A camera that a test exposes by hand."""
+    """A camera that a test exposes by hand.
+
+    It hands over what is exposed at once and else has nothing whenever it is asked, unless it is held up.
+    """
 
     name = "top"
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
         self.alive = True
+        self.since = 0.0
+        self.held_up_since: float | None = None
+        self.last_exposed_at = 0.0
+        self.looks: list[float] = []
         self.triggers = 0
         self.on_frame: Callable[[Frame], None] = Frame.release
 
@@ -64,8 +73,35 @@ class StandInCamera:
     def trigger(self) -> None:
         self.triggers += 1
 
+    def look(self, at: float) -> None:
+        self.looks.append(at)
+
+    def hold_up(self) -> None:
+        """From now on the camera says nothing more, and still counts as alive."""
+        self.held_up_since = self.now()
+
+    def die(self) -> None:
+        """End as a killed process does; what it had not handed over is lost."""
+        self.alive, self.since = False, self.now()
+
+    def restart(self) -> None:
+        """Die and be open again."""
+        self.die()
+        self.alive, self.since = True, self.now()
+
     def status(self) -> CameraStatus:
-        return CameraStatus(self.alive, 0.0, 0, 0, 0, "", None)
+        looked_at = self.now() if self.held_up_since is None else self.held_up_since
+        return CameraStatus(
+            alive=self.alive,
+            since=self.since,
+            frames=0,
+            lost=0,
+            restarts=0,
+            error="",
+            pid=None,
+            looked_at=looked_at if self.alive else 0.0,
+            last_exposed_at=self.last_exposed_at,
+        )
 
     def stop(self) -> None:
         self.on_frame = Frame.release
@@ -172,26 +208,33 @@ class Rig:
         problem: str = "",
         mark: int = 0,
         pixels: NDArray[np.uint8] | None = None,
+        unseen_since: float | None = None,
     ) -> Frame:
-        """Let the camera hand over a frame that was exposed `ago`; the scorer finds `mark` (0..255) in it."""
+        """Let the camera hand over a frame that was exposed `ago`; the scorer finds `mark` (0..255) in it.
+
+        What it exposed from `unseen_since` (monotonic) until then may have been lost.
+        """
         number = len(self.frames)
         if pixels is None:
             # As a sensor's noise does, the frame's number makes every picture another.
             pixels = np.array([[[round(score * 100), number % 256, mark]]], np.uint8)
+        exposed_at = self.clock.now - ago
         frame = Frame(
             camera=self.camera.name,
             number=number,
-            exposed_at=self.clock.now - ago,
+            exposed_at=exposed_at,
             exposure_stamped=stamped,
             received_at=self.clock.now,
             pixels=np.zeros((0, 0, 3), np.uint8) if problem else pixels,
             problem=problem,
+            unseen=None if unseen_since is None else (unseen_since, exposed_at),
             label=f"image {number}",
             give_back=lambda: self.held.discard(number),
         )
         self.held.add(number)
         self.frames.append(frame)
         self.host.on_frame(frame)
+        self.camera.last_exposed_at = exposed_at
         return frame
 
     def turn(self, seconds: float = 0.0) -> None:
@@ -227,7 +270,7 @@ def make_rig(
     """Put the real parts of the agent together around the stand-ins."""
     clock = Clock()
     monkeypatch.setattr(line_module, "time", clock)
-    camera = StandInCamera()
+    camera = StandInCamera(lambda: clock.monotonic())  # noqa: PLW0108  a test may put another clock into it
     scorers = {recipe: StandInScorer(f"class {recipe}") for recipe in recipes}
     recorder, faults, pulse, ledger = MemoryRecorder(), Faults(), Pulse(), Ledger(capacity)
     published: list[Result] = []

@@ -31,6 +31,11 @@ MISHAPS = (
     "restart while scored",
     "restart before the frame",
     "camera lost",
+    "camera dies after a stray exposure",
+    "camera restarts after a stray exposure",
+    "camera held up after a stray exposure",
+    "own frame lost, stray exposure",
+    "no slot for its own frame, stray exposure",
 )
 
 
@@ -58,7 +63,9 @@ class Course:
         """Let one part come, with this mishap."""
         rig = self.rig
         rig.host.on_events([FaultCleared()])
-        rig.camera.alive = mishap != "camera lost"
+        self.mend_camera()
+        if mishap == "camera lost":
+            rig.camera.die()
         part = Inspected(mishap, self.random.choice([GOOD, DEFECTIVE]))
         self.parts.append(part)
         steps = [self.trigger, self.expose]
@@ -73,6 +80,16 @@ class Course:
         self.work(self.random.randrange(3))
         rig.host.on_cycle(rig.clock.now)
 
+    def mend_camera(self) -> None:
+        """Have the camera as it should be; what was held up is handed over before it says anything else."""
+        camera = self.rig.camera
+        if camera.held_up_since is not None:
+            self.rig.expose(GOOD, ago=self.rig.clock.now - camera.held_up_since, mark=len(self.parts))
+            camera.held_up_since = None
+        if not camera.alive:
+            camera.restart()
+            self.rig.clock.advance(NEXT_PART)
+
     def trigger(self, part: Inspected) -> None:
         event = self.rig.trigger(seen_after=0.02)
         part.part_id, part.window_end = event.part_id, event.window_start + WINDOW
@@ -80,6 +97,9 @@ class Course:
     def expose(self, part: Inspected) -> None:
         mishap = part.mishap
         if mishap in {"no frame", "camera lost"}:
+            return
+        if mishap.endswith("stray exposure"):
+            self.expose_stray(mishap)
             return
         if mishap == "restart before the frame":
             self.restart()
@@ -92,6 +112,20 @@ class Course:
         )
         if mishap == "two frames":
             self.rig.expose(part.score)
+
+    def expose_stray(self, mishap: str) -> None:
+        """Let the camera give a good picture in place of the part's own, which gets lost or is late."""
+        rig, mark = self.rig, len(self.parts)
+        if mishap.startswith("no slot"):
+            rig.expose(problem="no free slot", mark=mark)
+        lost = mishap.startswith("own frame lost")
+        rig.expose(GOOD, mark=mark, unseen_since=rig.clock.now - NEXT_PART if lost else None)
+        if "dies" in mishap:
+            rig.camera.die()
+        elif "restarts" in mishap:
+            rig.camera.restart()
+        elif "held up" in mishap:
+            rig.camera.hold_up()
 
     def restart(self) -> None:
         self.rig.host.on_events([EpochChanged(EPOCH, EPOCH + 1, self.rig.clock.now + 0.001)])
@@ -127,6 +161,7 @@ class Course:
 
     def end(self) -> None:
         """Let every window close and every deadline pass."""
+        self.mend_camera()
         for _ in range(len(self.parts) + 3):
             self.rig.clock.advance(WINDOW + TRANSFER)
             self.work(2)

@@ -16,6 +16,7 @@ GOOD_VIEW = ViewEvidence(
     camera="top",
     frames=1,
     camera_alive=True,
+    window_seen=True,
     exposure_stamped=True,
     unfit=(),
     score=0.5,
@@ -35,6 +36,7 @@ BAD = {
     "before_deadline": (replace(GOOD, now=2.1), Verdict.UNKNOWN, Reason.VERDICT_LATE),
     "every_view": (replace(GOOD, views_wanted=2), Verdict.UNKNOWN, Reason.VIEW_MISSING),
     "own_frame": (with_view(frames=2), Verdict.UNKNOWN, Reason.FRAME_MISMATCH),
+    "whole_window": (with_view(window_seen=False), Verdict.UNKNOWN, Reason.FRAME_MISMATCH),
     "stamped_frame": (with_view(exposure_stamped=False), Verdict.UNKNOWN, Reason.FRAME_MISMATCH),
     "trusted_position": (replace(GOOD, position_trusted=False), Verdict.UNKNOWN, Reason.POSITION_UNTRUSTED),
     "fit_frame": (with_view(unfit=("too dark",)), Verdict.UNKNOWN, Reason.FRAME_UNFIT),
@@ -92,13 +94,20 @@ def test_lost_camera_is_named() -> None:
     assert (lost.reason, absent.reason) == (Reason.CAMERA_LOST, Reason.FRAME_MISMATCH)
 
 
+def test_camera_lost_in_the_window_is_named() -> None:
+    """One frame and then no camera: UNKNOWN/31; one frame and a loss of a living one: UNKNOWN/32."""
+    lost = decide(with_view(window_seen=False, camera_alive=False))
+    gap = decide(with_view(window_seen=False, camera_alive=True))
+    assert (lost.reason, gap.reason) == (Reason.CAMERA_LOST, Reason.FRAME_MISMATCH)
+
+
 @settings(deadline=None, max_examples=300)
 @given(
     frames=st.integers(0, 3),
     score=st.floats(allow_nan=True, allow_infinity=True),
     unfit=st.sampled_from([(), ("blurred",)]),
     failure=st.sampled_from(["", "engine stopped"]),
-    flags=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+    flags=st.tuples(*[st.booleans()] * 6),
     now=st.floats(0, 4),
 )
 def test_accept_only_for_the_whole_good_part(
@@ -106,11 +115,11 @@ def test_accept_only_for_the_whole_good_part(
     score: float,
     unfit: tuple[str, ...],
     failure: str,
-    flags: tuple[bool, bool, bool, bool, bool],
+    flags: tuple[bool, bool, bool, bool, bool, bool],
     now: float,
 ) -> None:
     """Whatever the evidence, ACCEPT is said if and only if the contract's sentence holds."""
-    stamped, fault, shadow, alive, trusted = flags
+    stamped, fault, shadow, alive, trusted, whole = flags
     evidence = replace(
         with_view(
             frames=frames,
@@ -119,6 +128,7 @@ def test_accept_only_for_the_whole_good_part(
             failure=failure,
             exposure_stamped=stamped,
             camera_alive=alive,
+            window_seen=whole,
         ),
         fault=fault,
         shadow=shadow,
@@ -130,6 +140,7 @@ def test_accept_only_for_the_whole_good_part(
         and 0.1 <= score < 0.9
         and not (unfit or failure or fault or shadow)
         and stamped
+        and whole
         and trusted
         and now <= 2.0
     )

@@ -201,7 +201,7 @@ MISTAKES = {
             ),
         ],
         "- {fault: fire, part: 2}",
-        "cameras.0.faults.1.fault: must be 'drop', 'duplicate', 'freeze', 'delay' or 'hang', is",
+        "cameras.0.faults.1.fault: must be 'drop', 'duplicate', 'stray', 'freeze', 'delay' or 'hang', is",
     ),
     "host that is a name": (
         [("host: 127.0.0.1", "host: plc.example")],

@@ -54,13 +54,14 @@ def is_whole(frame: Frame) -> bool:
 
 
 class Keeper:
-    """Takes frames and keeps them until told to release."""
+    """Takes frames and keeps them until told to release; apart those without an image, for want of a slot."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
+        self.lost: list[Frame] = []
 
     def __call__(self, frame: Frame) -> None:
-        self.frames.append(frame)
+        (self.lost if frame.problem.startswith("no free slot") else self.frames).append(frame)
 
     def release(self) -> None:
         for frame in self.frames:
@@ -86,6 +87,8 @@ def test_large_frames_come_whole_and_in_order() -> None:
     shapes: set[tuple[int, ...]] = set()
 
     def look(frame: Frame) -> None:
+        if frame.problem:
+            return
         seen.append((frame.number, part_of(frame), is_whole(frame)))
         shapes.add(frame.pixels.shape)
         frame.release()
@@ -116,12 +119,15 @@ def test_frames_are_stamped_on_this_process_s_clock() -> None:
 
 
 def test_held_frames_keep_their_content_and_the_newest_are_lost() -> None:
-    """With all slots in the agent's hands frames are lost and counted; after a release a gap shows it."""
+    """With all slots in the agent's hands frames are lost and counted, and come without an image."""
     keeper = Keeper()
     with running(pattern_camera(slots=3), keeper) as camera:
         wait_for(lambda: camera.status().lost >= 10, "10 lost frames")
         held = list(keeper.frames)
         assert [frame.number for frame in held] == [0, 1, 2]
+        assert [frame.number for frame in keeper.lost[:5]] == [3, 4, 5, 6, 7]
+        assert all(frame.pixels.size == 0 and frame.unseen is None for frame in keeper.lost)
+        assert held[-1].exposed_at < keeper.lost[0].exposed_at < keeper.lost[1].exposed_at
         assert all(map(is_whole, held))
         assert camera.status().held == 3
         held[1].release()

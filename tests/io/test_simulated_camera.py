@@ -202,6 +202,39 @@ def test_duplicate_delivers_the_part_twice_with_a_later_stamp() -> None:
         assert line.nothing_comes()
 
 
+def test_stray_shows_the_part_again_in_another_picture() -> None:
+    """A second frame of the same part, later by the ordered time, that is no copy of the first."""
+    with rig(marker=True) as line:
+        line.send({"fault": "stray", "part": 4, "ms": 30})
+        line.send({"part": 4})
+        first = line.grab()
+        picture: NDArray[np.uint8] = np.array(line.pixels)
+        np.testing.assert_array_equal(picture, line.picture(4))
+        second = line.grab()
+        assert second.label == "part 4"
+        assert second.exposed_at - first.exposed_at == pytest.approx(0.03)
+        marker = read_marker(line.pixels)
+        assert marker is not None
+        assert marker.part == 4
+        assert (line.pixels != picture).any(axis=(1, 2)).all(), "rows are the same"
+        line.send({"part": 5})
+        line.grab()
+        np.testing.assert_array_equal(line.pixels, line.picture(5))
+
+
+def test_nothing_announced_stays_unheard_when_the_camera_says_that_nothing_was_exposed() -> None:
+    """What came by wire before the camera is asked is exposed, however late its thread for that runs."""
+    with rig() as line:
+        listening = line.source._hear_all  # pyright: ignore[reportPrivateUsage]  its thread shall not hear
+        line.source._hear_all = lambda: None  # pyright: ignore[reportPrivateUsage]
+        line.send({"part": 1})
+        assert line.source.grab(0.01, line.slot) is None
+        line.source._hear_all = listening  # pyright: ignore[reportPrivateUsage]
+        grab = line.source.grab(0.0, line.slot)
+        assert grab is not None
+        assert grab.label == "part 1"
+
+
 def test_freeze_shows_the_previous_part_with_a_new_stamp() -> None:
     """The pixels are the previous part's, the stamp is this part's; the next part is itself again."""
     with rig() as line:
@@ -262,7 +295,15 @@ def test_sensor_keeps_a_bounded_number_of_exposures() -> None:
     taken = [sensor.wait(0) for _ in range(MOST_WAITING + 1)]
     assert [exposure and exposure.part for exposure in taken] == [*range(MOST_WAITING), None]
     for part, lost in ((MOST_WAITING + 5, 5), (MOST_WAITING + 6, 0)):
-        sensor.expose_next_part(0.0)
+        sensor.expose_next_part(float(part))
         exposure = sensor.wait(0)
         assert exposure is not None
-        assert (exposure.part, exposure.lost_before) == (part, lost)
+        assert (exposure.part, sensor.take_lost(exposure.at)) == (part, lost)
+
+
+def test_loss_is_told_by_the_first_frame_exposed_after_it() -> None:
+    """As a device's own frame counter would: not by one that waited for its hand-over meanwhile."""
+    sensor = SimulatedSensor(SimulatedCameraSettings(trigger="free"))
+    for at in range(MOST_WAITING + 1):
+        sensor.expose_next_part(float(at))
+    assert [sensor.take_lost(before) for before in (MOST_WAITING, MOST_WAITING + 0.5, 99.0)] == [0, 1, 0]

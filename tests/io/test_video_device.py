@@ -135,6 +135,32 @@ def test_lost_device_is_told_and_taken_up_again(device: Device, failure: str) ->
         wait_for(lambda: len(device.seen) > frames and camera.status().alive, "frames again")
 
 
+def test_untriggered_device_says_soon_that_it_had_nothing(device: Device) -> None:
+    """Parts wait for that word; after the first frame it does not take the driver's time-out of a second."""
+    with device.running(trigger="hardware") as camera:
+        wait_for(lambda: device.seen, "a frame")
+        device.tell("mute")
+        time.sleep(0.1)
+        frames = len(device.seen)
+        for _ in range(3):
+            asked_at = time.monotonic()
+            camera.look(asked_at)
+            wait_for(lambda since=asked_at: camera.status().looked_at >= since, "the camera's word")
+            assert time.monotonic() - asked_at < 0.7
+        assert len(device.seen) == frames
+
+
+def test_drained_device_tells_how_far_it_was_drained(device: Device) -> None:
+    """With a software trigger frames that nobody asked for say that nothing exposed before is to come."""
+    with device.running(trigger="software") as camera:
+        wait_for(lambda: camera.status().alive, "the camera")
+        for _ in range(3):
+            asked_at = time.monotonic()
+            camera.look(asked_at)
+            wait_for(lambda since=asked_at: camera.status().looked_at >= since, "the camera's word")
+        assert device.seen == []
+
+
 def test_untriggered_device_is_not_a_lost_one(device: Device) -> None:
     """With a hardware trigger no frame for a while is usual, and unplugging is still noticed."""
     with device.running(trigger="hardware") as camera:

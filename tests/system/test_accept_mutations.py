@@ -71,6 +71,8 @@ LOST = (4, 8, 12)
 CASES = [
     Case("before_deadline", script("slow0.3", GOOD), twins=("ledger_deadline",), escapes=GOOD),
     Case("own_frame", camera(("drop", 0, 0))),
+    # The good part before is exposed again when this one's own exposure has just been lost.
+    Case("whole_window", camera(("stray", -1, INTERVAL_MS + 8), ("drop", 0, 0))),
     # The good part's frame comes late, when the next part's own, which is lost, should.
     Case(
         "stamped_frame",

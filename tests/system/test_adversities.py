@@ -85,10 +85,10 @@ def test_camera_freezes_after_a_part_that_nobody_judged(tmp_path: Path) -> None:
 
 
 def test_second_exposure_of_a_good_part_in_place_of_the_next(tmp_path: Path) -> None:
-    """A frame of the part before, exposed when the lost frame of this one should have been, is not taken."""
+    """A frame of the part before, exposed just before the lost frame of this one, is not taken."""
     part = first(10, True, False)
     faults = [
-        {"fault": "duplicate", "part": part, "ms": int(1000 / RATE)},
+        {"fault": "duplicate", "part": part, "ms": int(1000 / RATE) - 5},
         {"fault": "drop", "part": part + 1, "ms": 0},
     ]
     with LineRig(tmp_path, LineOptions(rate=RATE, camera={"faults": faults})) as rig:

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/videodev2.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,6 +145,21 @@ int select(int most, fd_set *in, fd_set *out, fd_set *bad, struct timeval *limit
     }
     int (*next)(int, fd_set *, fd_set *, fd_set *, struct timeval *) = dlsym(RTLD_NEXT, "select");
     return next(most, in, out, bad, limit);
+}
+
+int poll(struct pollfd *files, nfds_t count, int limit_ms) {
+    if (camera >= 0 && count == 1 && files[0].fd == camera) {
+        double most_s = limit_ms < 0 ? 10 : limit_ms / 1e3, wait = due - seconds(CLOCK_MONOTONIC);
+        files[0].revents = POLLERR;
+        if (told_to("gone")) return 1;
+        files[0].revents = 0;
+        if (told_to("mute") || wait > most_s) return pause_for(most_s), 0;
+        if (wait > 0) pause_for(wait);
+        files[0].revents = POLLIN | POLLRDNORM;
+        return 1;
+    }
+    int (*next)(struct pollfd *, nfds_t, int) = dlsym(RTLD_NEXT, "poll");
+    return next(files, count, limit_ms);
 }
 
 static int open_any(const char *path, int flags, mode_t mode, const char *name) {
