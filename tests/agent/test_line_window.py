@@ -21,6 +21,7 @@ from inspectd.agent.supervision import MISMATCH_BUDGET
 from inspectd.agent.times import PartTimes
 from inspectd.inference.manifest import Limits
 from inspectd.io.plc import FaultCode, Reason, Verdict
+from inspectd.io.plc_events import DropInFlight
 
 ACCEPT = (Verdict.ACCEPT, Reason.NONE)
 MISMATCH = (Verdict.UNKNOWN, Reason.FRAME_MISMATCH)
@@ -120,6 +121,17 @@ def test_part_past_its_deadline_is_let_go_without_the_plc_thread(rig: Rig) -> No
     assert rig.verdicts() == [LATE]
 
 
+def test_part_that_has_its_verdict_already_waits_for_no_word(rig: Rig) -> None:
+    """Dropped with the PLC's restart, it is let go when its window closes."""
+    rig.trigger()
+    rig.expose(GOOD)
+    rig.camera.hold_up()
+    rig.host.on_events([DropInFlight(Reason.RESTARTED)])
+    rig.close_windows()
+    assert line_holds(rig) == 0
+    assert rig.held == set()
+
+
 def line_holds(rig: Rig) -> int:
     return len(rig.line._pairing.open_candidates())  # pyright: ignore[reportPrivateUsage]  no other way in
 
@@ -161,7 +173,7 @@ def test_wait_for_the_camera_is_neither_busy_nor_long(monkeypatch: pytest.Monkey
         turns.clear()
         time.sleep(0.2)
         assert rig.published == []
-        assert len(turns) < 250
+        assert 20 < len(turns) < 250
         rig.camera.held_up_since = None
         wait_for(lambda: bool(rig.published))
     finally:
