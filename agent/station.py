@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -213,7 +214,10 @@ class Station:
         folder = self._settings.record.folder
         free_running = self._settings.plc.mode == "free_running"
         ring_key = "result_seq" if free_running else "trig_id"
-        part_ids = itertools.count(recorded_ids(folder, 0, ring_key=ring_key).last_part_id + 1)
+        next_part: Callable[[], int] | None = None
+        if free_running:
+            last_part_id = recorded_ids(folder, 0, ring_key=ring_key).last_part_id
+            next_part = partial(next, itertools.count(last_part_id + 1))
         return Host(
             times=part_times(self._settings),
             camera=self.camera,
@@ -227,6 +231,6 @@ class Station:
             pulse=self._pulse,
             shadow=self._settings.line.shadow,
             read_record=lambda epoch: recorded_ids(folder, epoch, ring_key=ring_key),
-            next_part=(lambda: next(part_ids)) if free_running else None,
+            next_part=next_part,
             plc_now=self._plc_now,
         )

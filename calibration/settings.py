@@ -24,6 +24,12 @@ class Recipe(BaseModel):
     test_noise: float = Field(default=1.0, ge=0, le=1, description="share of sigma in the scoring graph")
     sigma_drawn: bool = Field(default=False, description="each image's noise drawn from [0, sigma]")
     synthetic: float = Field(default=0.0, ge=0, le=1, description="share of images with synthetic defects")
+    gain: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="brightness times a factor from 1 - gain to 1 + gain",
+    )
     learning_rate: float = Field(default=3e-4, gt=0)
     decay: bool = Field(default=True, description="lower the learning rate to 0 along half a cosine")
     batch: int = Field(default=8, ge=1)
@@ -46,8 +52,10 @@ class Recipe(BaseModel):
 
 
 PROFILES = {
-    # A usable bundle on two cores within 10 minutes for 300 images at 224 px, under 3 at 128 px.
-    "quick": Recipe(minutes=7.5),
+    # A usable bundle on two cores within 10 minutes for 300 images at 224 px, under 3 at 128 px. The gain:
+    # the light of a line drifts, and a short training takes an image somewhat darker than all it saw for
+    # anomalous (on MVTec's screws, whose good test images are 8 % darker than the good ones to train with).
+    "quick": Recipe(minutes=7.5, gain=0.15),
     # The shipped demo: a narrow network without pre-trained weights, for a data set of simulated buttons.
     "demo": Recipe(
         widths=(24, 48, 96),
@@ -89,6 +97,7 @@ class TrainSettings(BaseModel):
     test_noise: float | None = None
     sigma_drawn: bool | None = None
     synthetic: float | None = None
+    gain: float | None = None
     learning_rate: float | None = None
     decay: bool | None = None
     batch: int | None = None

@@ -190,7 +190,8 @@ class Trainer:
             epoch, index = divmod(position, count)
             order = np.random.default_rng((self._seed, epoch)).permutation(count)
             clean[slot] = self._images[order[index]]
-        clean /= 255
+        gains = generator.uniform(1 - self.recipe.gain, 1 + self.recipe.gain, (batch, 1, 1, 1))
+        clean = np.minimum(clean * np.float32(1 / 255) * gains.astype(np.float32), np.float32(1))
         corrupted = np.array(clean, np.float32)
         for slot in range(batch):
             if generator.random() < self.recipe.synthetic:

@@ -14,14 +14,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from inspectd.calibration.data import load_good, split_good
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.settings import TrainSettings
 from inspectd.calibration.train import CHECKPOINT_FILE, TrainReport, train
-from inspectd.calibration.trainer import Progress
+from inspectd.calibration.trainer import Progress, Trainer
 from inspectd.inference.bundle import Bundle, load_bundle
 from inspectd.inference.engine import open_engine
+from inspectd.inference.model import EncoderDecoder
 from inspectd.inference.runtime import RuntimeSettings, open_runtime
 
 KEY = "float32/openvino/float32"
@@ -262,3 +264,15 @@ def test_settings_out_of_range_are_named_in_one_line(tmp_path: Path) -> None:
     settings = TrainSettings(data=tmp_path, out=tmp_path / "bundle", sigma=3.0, batch=0)
     with pytest.raises(CalibrationError, match=r"sigma 3\.0: .*equal to 1; batch 0: .*equal to 1\. Choose"):
         settings.recipe()
+
+
+def test_gain_changes_brightness_of_image_and_target_alike(tmp_path: Path) -> None:
+    """Each image of a batch gets a factor of its own, within the recipe's range, and stays its own target."""
+    recipe = settings(tmp_path, tmp_path / "bundle", gain=0.2, synthetic=0.0).recipe()
+    images = np.full((16, 32, 32, 3), 100, np.uint8)
+    trainer = Trainer(EncoderDecoder(recipe.network()), recipe, images, images[:2], seed=0)
+    clean, corrupted = trainer._batch(np.random.default_rng(0))  # pyright: ignore[reportPrivateUsage]
+    gains = clean.mean(dim=(1, 2, 3)).numpy() * 255 / 100
+    assert 0.8 <= gains.min() < 0.95
+    assert 1.05 < gains.max() <= 1.2
+    assert torch.equal(clean, corrupted)
