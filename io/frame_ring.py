@@ -7,7 +7,7 @@ messages order the memory accesses too, on every processor.)
 
 Overflow rule: the child always keeps one slot to write into. When all others are in the agent's hands, the
 newest frame is lost, and counted. The older ones cannot be taken back, since someone may be reading them, and
-they are nearer their deadline; the lost one leaves a gap in `Frame.number`, and its part is never accepted.
+they are nearer their deadline; the lost one is told without its image, and its part is never accepted.
 """
 
 from __future__ import annotations
