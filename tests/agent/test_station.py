@@ -246,8 +246,10 @@ def test_bundle_that_does_not_load_ends_the_start(tmp_path: Path) -> None:
 def test_record_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
     """A folder of the record that is a file: what, where, remedy."""
     (tmp_path / "record").write_text("not a folder")
-    with pytest.raises(RecordError, match=r"record .*: Not a directory; "):
-        Built(tmp_path)
+    built = Built(tmp_path)
+    with pytest.raises(RecordError, match=r"record .*: (Not a directory|File exists); make the folder"):
+        built.station.start()
+    built.station.stop()
 
 
 def test_refused_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """The agent with the oracle in place of an engine: `python -m tests.system.agent_process CONFIG`.
 
 --without CLAUSE   takes a clause out of the accept rule, for the mutation tests; `ledger_deadline` takes out
-                   the ledger's own, `no_position` has the last position known stand in for one not known
+                   the ledger's own, `board_deadline` the PLC link's, and `no_position` has the last position
+                   known stand in for one not known
 --unstamped        the camera knows of a frame only when it arrived, as with a network stream
 --rude             begins to write at once, whoever else does
 --stop-judging N   stops the process while it judges its N-th frame, until SIGCONT
@@ -13,6 +14,7 @@ import itertools
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -26,8 +28,9 @@ from inspectd.io.camera import Camera, Frame
 from inspectd.io.camera_process import CameraProcess
 from inspectd.io.camera_settings import CameraSettings
 from inspectd.io.encoder import EncoderTrack
+from inspectd.io.handshake_board import VerdictBoard
 from inspectd.io.handshake_start import StartWatch
-from inspectd.io.plc_events import NoPosition, Position
+from inspectd.io.plc_events import Discarded, NoPosition, Placed, Position, Result
 from tests.system.oracle import OracleScorer, load_oracle
 
 P = ParamSpec("P")
@@ -46,6 +49,14 @@ class PatientLedger(ledger.Ledger):
         """Let no part expire."""
         del now
         return []
+
+
+class PatientBoard(VerdictBoard):
+    """A board that takes a verdict at any time for what it was."""
+
+    def place(self, result: Result, epoch: int, now: float) -> Placed | Discarded:
+        """Place a verdict as if it had no deadline."""
+        return super().place(replace(result, deadline=float("inf")), epoch, now)
 
 
 class UnstampedCamera(CameraProcess):
@@ -90,10 +101,12 @@ def remove_clauses(names: set[str]) -> None:
     """Take clauses out of the accept rule, and what else guards the same."""
     if "ledger_deadline" in names:
         station.Ledger = PatientLedger
+    if "board_deadline" in names:
+        handshake.VerdictBoard = PatientBoard
     if "no_position" in names:
         handshake.EncoderTrack = CarelessTrack
     clauses = {clause.__name__: clause for clause in verdict.CLAUSES}
-    unknown = names - clauses.keys() - {"ledger_deadline", "no_position"}
+    unknown = names - clauses.keys() - {"ledger_deadline", "board_deadline", "no_position"}
     if unknown:
         raise SystemExit(f"no such clause: {', '.join(sorted(unknown))}")
     verdict.CLAUSES = tuple(clause for name, clause in clauses.items() if name not in names)

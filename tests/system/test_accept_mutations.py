@@ -69,7 +69,12 @@ def camera(*faults: tuple[str, int, int], parts: Sequence[int] = PARTS, **option
 GOOD = [part - 1 for part in PARTS]
 LOST = (4, 8, 12)
 CASES = [
-    Case("before_deadline", script("slow0.3", GOOD), twins=("ledger_deadline",), escapes=GOOD),
+    Case(
+        "before_deadline",
+        script("slow0.3", GOOD),
+        twins=("ledger_deadline", "board_deadline"),
+        escapes=GOOD,
+    ),
     Case("own_frame", camera(("drop", 0, 0))),
     # The good part before is exposed again when this one's own exposure has just been lost.
     Case("whole_window", camera(("stray", -1, INTERVAL_MS + 8), ("drop", 0, 0))),
