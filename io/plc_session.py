@@ -130,7 +130,7 @@ class PlcSession:
         self.statistics.cycles += 1
         self.statistics.last_cycle_at = now
         self._state = self._ask_state(now)
-        self._place_results(late_only=self.begun)
+        self._host.on_events(self._place_results(late_only=self.begun))
         if self.refusal or (not self._connected and now < self._retry_at):
             return
         try:
@@ -235,7 +235,7 @@ class PlcSession:
         state = self._host.on_cycle(now)
         return replace(state, online=False, trigger_ready=False) if self._leaving else state
 
-    def _place_results(self, *, late_only: bool = False) -> None:
+    def _place_results(self, *, late_only: bool = False) -> list[Event]:
         """Put verdicts on the board: before a write all of them, otherwise those that are late already.
 
         What is placed early and then waits for the link would be written after its deadline.
@@ -252,7 +252,7 @@ class PlcSession:
                 why = "the link to the PLC has not begun yet"
                 events.append(Discarded(result.part_id, Reason.OFFLINE, why))
         self.statistics.discarded += sum(isinstance(event, Discarded) for event in events)
-        self._host.on_events(events)
+        return events
 
     def _write(self) -> None:
         if not (self.begun and self._connected and self._handshake.may_write):
@@ -262,7 +262,10 @@ class PlcSession:
             return  # held up meanwhile: whether the words are still this agent's, the next poll will tell
         # The poll took its time: the agent's state and its verdicts are those of now.
         self._state = self._ask_state(now)
-        self._place_results()
-        self._transport.write(WRITE_START, self._handshake.words(self._state, self._clock()))
-        self.statistics.writes += 1
+        events = self._place_results()
+        try:
+            self._transport.write(WRITE_START, self._handshake.words(self._state, self._clock()))
+            self.statistics.writes += 1
+        finally:
+            self._host.on_events(events)  # after the write: rows and counters keep no verdict waiting
         self._host.on_written(self._handshake.acknowledge(), self._clock())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from stand_ins import EPOCH, StandInCamera, StandInScorer
@@ -81,9 +82,10 @@ def unused_port() -> int:
 @pytest.fixture(autouse=True)
 def interpreter_as_before() -> Iterator[None]:
     """Undo what a station does to the whole interpreter."""
-    interval = sys.getswitchinterval()
+    interval, threads = sys.getswitchinterval(), cv2.getNumThreads()
     yield
     sys.setswitchinterval(interval)
+    cv2.setNumThreads(threads)
     gc.unfreeze()
 
 
