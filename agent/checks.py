@@ -20,6 +20,7 @@ from inspectd.io.camera_settings import VideoCameraSettings
 
 Key = tuple[str | int, ...]
 
+USUAL_FRAME_RATE_HZ = 30.0
 # A part's slot in the ring is its own for 15 parts at the wrap of ids; one more is kept in hand.
 MAX_PARTS_BETWEEN = 14
 
@@ -103,10 +104,22 @@ def _windows(settings: StationSettings) -> Iterator[Problem]:
             f"({plc.plc_scan_ms:g}) = {needed:g} ms is not under min_part_interval_ms ({interval:g})"
         )
         yield Problem(("line", "min_part_interval_ms"), f"{text}; shorten those or slow the line")
-    window = age + line.trigger_to_exposure_ms + line.frame_transfer_ms
+    window = age + line.trigger_to_exposure_ms + line.frame_transfer_ms + _word_ms(settings)
     if not window < line.deadline_ms:
         text = f"the window of a part closes {window:g} ms after its trigger, at or past the deadline"
         yield Problem(("line", "deadline_ms"), f"{text} ({line.deadline_ms:g}); raise deadline_ms")
+
+
+def _word_ms(settings: StationSettings) -> float:
+    """How long after a window's end a camera may take to tell that nothing more was exposed in it.
+
+    Most are asked and answer at once. A device that streams and is triggered by software answers with its
+    next frame, which has to be exposed and handed over.
+    """
+    camera = settings.camera
+    if not (isinstance(camera, VideoCameraSettings) and camera.is_device and camera.trigger == "software"):
+        return 0.0
+    return 1000 / (camera.rate_hz or USUAL_FRAME_RATE_HZ) + settings.line.frame_transfer_ms
 
 
 def _travel(settings: StationSettings) -> Iterator[Problem]:

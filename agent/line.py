@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from inspectd.agent.freeze import FreezeWatch
+from inspectd.agent.inbox import Inbox
 from inspectd.agent.ledger import Ledger, OpenPart
 from inspectd.agent.outcomes import Observation, Outcomes
 from inspectd.agent.pairing import Candidate, Pairing, open_throughout, seen_through
@@ -61,10 +61,8 @@ class Line:
         self._shadow = shadow
         self._any_fault = any_fault
         self._position_at = position_at
-        self._inbox: deque[OpenPart | Frame] = deque()
-        self._news = threading.Condition()
+        self._inbox = Inbox()
         self._stopping = False
-        self._void_before = 0.0
         self._arrived: deque[OpenPart | Frame] = deque()
         self._closed: deque[Candidate] = deque()
         self._observed: dict[int, Observation] = {}
@@ -72,35 +70,27 @@ class Line:
         self.errors = 0
 
     def put(self, item: OpenPart | Frame) -> None:
-        """Hand in a part or a frame; never waits. Any thread.
-
-        The inbox needs no bound of its own: the ledger bounds the parts and the camera's slots the frames.
-        """
-        with self._news:
-            self._inbox.append(item)
-            self._news.notify()
+        """Hand in a part or a frame; never waits. Any thread."""
+        self._inbox.put(item)
 
     def void(self, exposed_before: float) -> None:
         """Never judge a part or a frame from before the given moment, monotonic. Any thread."""
-        with self._news:
-            self._void_before = max(self._void_before, exposed_before)
-            self._news.notify()
+        self._inbox.void(exposed_before)
 
     def stop(self) -> None:
         """End `run` after the step at hand."""
-        with self._news:
-            self._stopping = True
-            self._news.notify()
+        self._stopping = True
+        self._inbox.wake()
 
     def run(self) -> None:
         """Inspect until stopped."""
         while not self._stopping:
-            self._pulse.idle()
-            self._wait()
-            self._pulse.step("inspection", self._times.step)
             try:
+                self._pulse.idle()
+                self._wait()
+                self._pulse.step("inspection", self._times.step)
                 self._turn()
-            except Exception:
+            except Exception:  # noqa: PERF203  the loop's boundary
                 # The part concerned has no score, and so becomes UNKNOWN; the loop goes on.
                 self._count_error()
                 log.exception("inspection_turn_failed", errors=self.errors)
@@ -139,9 +129,8 @@ class Line:
             wait_s = CAMERA_WAIT_S
         elif closes_at is not None:
             wait_s = min(IDLE_WAIT_S, closes_at - now)
-        with self._news:
-            if not self._inbox and not self._stopping:
-                self._news.wait(wait_s)
+        if not self._stopping:
+            self._inbox.wait(wait_s)
 
     def _closable(self, now: float, camera: CameraStatus) -> list[Candidate]:
         """Give the parts whose window is closed, or of which nothing more will be known.
@@ -159,10 +148,11 @@ class Line:
         ]
 
     def _take_inbox(self) -> None:
-        with self._news:
-            self._arrived.extend(self._inbox)
-            self._inbox.clear()
-            void_before = self._void_before
+        delivery = self._inbox.take()
+        self._arrived.extend(delivery.items)
+        void_before = delivery.void_before
+        if delivery.unseen is not None:
+            self._pairing.note_unseen(delivery.unseen)
         self._pairing.release_older(void_before)
         while self._arrived:
             item = self._arrived.popleft()

@@ -1,7 +1,8 @@
 """What follows from a verdict: publication to the PLC, a row in the record, counters, a word to observers.
 
 A verdict is published first. Only what the PLC link says it has made of it (late meanwhile, or of a PLC that
-has restarted) is counted, recorded and told: a row never says ACCEPT where the PLC was told otherwise.
+has restarted) is counted, recorded and told: a row never says ACCEPT where the PLC was told something else.
+Where the write failed, the row says that too: nobody knows whether the PLC has the verdict.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ def in_force(recipe: int, scorer: Scorer) -> InForce:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One part with its verdict, for observers. `observation` is None where no frame was judged."""
+    """One part with its verdict, for observers. `observation` is None where no frame was judged.
+
+    `concluded_at` (s, monotonic): when the verdict was given to the PLC; if it never was, when it was found.
+    """
 
     part: OpenPart
     finding: Finding
@@ -106,7 +110,7 @@ class Counters:
 
 
 class Outcomes:
-    """Carries verdicts out. Called from the inspection, PLC and camera threads; never waits.
+    """Carries verdicts out. Any thread may call; never waits.
 
     `stop_line` is how many parts in a row may be not accepted; None: the line is never asked to stop.
     """
@@ -174,21 +178,28 @@ class Outcomes:
         if outcome.finding.verdict is not event.verdict:
             detail = "ready in time, but not written by the deadline"
             outcome = replace(outcome, finding=Finding(event.verdict, event.reason, detail))
-        self._finish(outcome, {"result_seq": event.result_seq})
+        publication: Row = {"result_seq": event.result_seq}
+        if not event.acknowledged:
+            publication["acknowledged"] = False
+        self._finish(replace(outcome, concluded_at=event.at), publication)
 
-    def discarded(self, part_id: int, reason: Reason, why: str) -> None:
+    def discarded(self, part_id: int, reason: Reason, why: str, *, certain: bool = True) -> None:
         """Learn that the PLC will get no verdict on a part: it is UNKNOWN, whatever was found."""
         outcome = self._take(part_id)
         if outcome is None:
             return
         if outcome.finding.verdict is not Verdict.UNKNOWN:
             outcome = replace(outcome, finding=Finding(Verdict.UNKNOWN, reason, why))
-        self._finish(outcome, {"result_seq": None, "published": False})
+        unpublished: Row = {"result_seq": None}
+        if certain:
+            unpublished["published"] = False
+        self._finish(outcome, unpublished)
 
-    def flush(self) -> None:
-        """Settle what still waits for the link: the agent is stopping, and the link has ended."""
+    def flush(self, *, link_ended: bool) -> None:
+        """Settle what still waits for the link: the agent is stopping. A link that hangs may yet write it."""
+        why = "the agent stopped before it was written" if link_ended else "the link hangs: perhaps written"
         for part_id in list(self._unplaced):
-            self.discarded(part_id, Reason.OFFLINE, "the agent stopped before it was written")
+            self.discarded(part_id, Reason.OFFLINE, why, certain=link_ended)
 
     def _take(self, part_id: int) -> Outcome | None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 A frame belongs to a part only if it is the one exposure in the part's window. The window opens with the
 start of the last good poll that did not yet show the trigger and ends a configured time later; it runs on
-the monotonic clock. A window is closed for good once the slowest frame could have arrived.
+the monotonic clock. A window is closed for good once the camera has been heard from past its end.
 
 What cannot be told apart spoils the parts concerned: an exposure that lies in two windows, one whose frame
 is gone, and a span in which exposures may have been lost.
@@ -99,19 +99,20 @@ class Pairing:
 
     def offer(self, frame: Frame) -> None:
         """Take in a frame; it goes to the part in whose window it was exposed, or is kept for a later one."""
-        self._note_unseen(frame)
+        self.note_unseen(frame.unseen)
         self._place(frame)
 
     def pass_over(self, frame: Frame) -> None:
         """Take in a frame that no part can have. It was exposed all the same: its part has one too many."""
-        self._note_unseen(frame)
+        self.note_unseen(frame.unseen)
         self._give_up(frame)
         for candidate in self._open:
             candidate.contested += _shows(candidate.part, frame.exposed_at)
 
-    def _note_unseen(self, frame: Frame) -> None:
-        if frame.unseen is not None:
-            self._unseen.append(frame.unseen)
+    def note_unseen(self, span: tuple[float, float] | None) -> None:
+        """Remember a span in which exposures may have been lost; None is none."""
+        if span is not None:
+            self._unseen.append(span)
         if len(self._unseen) > REMEMBERED_SPANS:
             # The two oldest become one: nothing is forgotten, and what lies between is long past.
             first, second = self._unseen.popleft(), self._unseen.popleft()

@@ -154,7 +154,7 @@ class Station:
             self._thread.join(INSPECTION_STOP_S)
         # What came after the first time is too late for the PLC, but not for the record.
         self._drop_parts()
-        self.outcomes.flush()
+        self.outcomes.flush(link_ended=self.link.ended)
         self.recorder.stop(RECORD_STOP_S)
         if self._thread.is_alive():
             log.error("inspection_hangs", remedy="its engine is left as it is, for it may be in use")

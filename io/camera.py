@@ -166,7 +166,9 @@ class CameraStatus:
     triggers_lost: int = 0
     """Software triggers that found no camera to take them."""
     looked_at: float = 0.0
-    """When the device was last asked for a frame and had none, s on the monotonic clock.
+    """When the device was last asked for a frame and had none, or none but one that nobody had asked for.
+
+    In s on the monotonic clock; with such a frame, its exposure.
 
     What was exposed before that, and takes no longer on its way than the device promises, has been handed to
     the agent.

@@ -109,7 +109,7 @@ class VerdictBoard:
             latency_ms=max(0, min(_WORD_MAX, round((now - result.seen_at) * 1000.0))),
         )
         self._write_slot(result)
-        return Placed(result.part_id, self.result_seq, result.verdict, result.reason)
+        return Placed(result.part_id, self.result_seq, result.verdict, result.reason, now)
 
     def unwritten(self) -> list[int]:
         """Part ids whose verdict stands on the board and was in no acknowledged write yet."""

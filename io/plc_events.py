@@ -92,15 +92,19 @@ class DropInFlight:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A published verdict stands in the image, got this RESULT_SEQ, and goes with the write that follows.
+    """A published verdict stands in the image, got this RESULT_SEQ, and was given to a write.
 
-    `verdict` and `reason` are what is written: UNKNOWN/21 where the deadline had passed by then.
+    `verdict` and `reason` are what it stands there as: UNKNOWN/21 where the deadline had passed by then.
+    `at`: when it was put there. Not `acknowledged`: that write failed, and nobody knows whether the PLC has
+    the verdict; the next write brings it, unless the PLC restarts first.
     """
 
     part_id: int
     result_seq: int
     verdict: Verdict
     reason: Reason
+    at: float
+    acknowledged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +188,10 @@ class Result:
     """The verdict on one part, to be published.
 
     `score_relative` is score / threshold (1.0: at the threshold), `score` the raw score; either may be NaN.
-    `seen_at`: when the trigger was seen (free-running: when the frame was exposed). `deadline`: a verdict not
-    written until then is UNKNOWN/21, whatever it was. `encoder`: position at
-    exposure, 0..2**32-1 counts, free-running mode only; None there means that no position can be trusted, and
-    no slot is filled.
+    `seen_at`: when the trigger was seen (free-running: when the frame was exposed). `deadline`: an ACCEPT or
+    REJECT not given to a write until then is UNKNOWN/21; one whose write failed stays what it is. `encoder`:
+    position at exposure, 0..2**32-1 counts, free-running mode only; None there means that no position can be
+    trusted, and no slot is filled.
     """
 
     part_id: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -23,7 +24,7 @@ _Answer = TypeVar("_Answer")
 class HostGuard:
     """A PlcHost that never raises: the first error leads to the safe state for good.
 
-    An event may be lost with the error, and a part with it, so that nothing after it can be trusted: from
+    The event is lost with the error, and maybe a part with it, so that nothing after it can be trusted: from
     then on the agent's state is not Online and not beating, with FaultCode.INTERNAL_ERROR. The callbacks are
     still made, so that deadlines expire and records are written as far as they can be.
     """
@@ -44,9 +45,9 @@ class HostGuard:
             log.critical("plc_link_safe_state", where=where, error=repr(error), exc_info=error)
 
     def on_events(self, events: Sequence[Event]) -> None:
-        """Hand events over, if there are any."""
-        if events:
-            self._guarded("on_events", lambda: self._host.on_events(events), None)
+        """Hand events over one by one, so that an error at one loses no other."""
+        for event in events:
+            self._guarded("on_events", partial(self._host.on_events, (event,)), None)
 
     def on_cycle(self, now: float) -> AgentState:
         """Ask for the agent's state; the safe one after any error."""

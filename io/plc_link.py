@@ -79,6 +79,11 @@ class PlcLink:
             self._thread.join(_STOP_S)
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing will be written any more: the loop has ended, or never began."""
+        return not self._thread.is_alive()
+
+    @property
     def connected(self) -> bool:
         """Whether the PLC answers and the handshake has begun."""
         return self._session.up
@@ -123,7 +128,10 @@ class PlcLink:
             except Exception as error:  # noqa: BLE001  the loop's boundary: logged and counted
                 self._host.fail("cycle", error)
                 self._session.drop(repr(error))
-        self._session.farewell()
+        try:
+            self._session.farewell()
+        except Exception as error:  # noqa: BLE001  likewise
+            self._host.fail("farewell", error)
 
     def _next_due(self, due: float, now: float) -> float:
         """Next cycle on the fixed schedule; cycles that a hang has eaten are left out and counted."""

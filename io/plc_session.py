@@ -29,7 +29,7 @@ from inspectd.io.plc import (
     Reason,
     plc_words_torn,
 )
-from inspectd.io.plc_events import AgentState, Discarded, LinkDown, LinkUp, NoPosition, StartRefused
+from inspectd.io.plc_events import AgentState, Discarded, LinkDown, LinkUp, NoPosition, Placed, StartRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,6 +266,11 @@ class PlcSession:
         try:
             self._transport.write(WRITE_START, self._handshake.words(self._state, self._clock()))
             self.statistics.writes += 1
+        except PlcError:
+            events = [
+                replace(event, acknowledged=False) if isinstance(event, Placed) else event for event in events
+            ]
+            raise
         finally:
             self._host.on_events(events)  # after the write: rows and counters keep no verdict waiting
         self._host.on_written(self._handshake.acknowledge(), self._clock())

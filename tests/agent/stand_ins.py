@@ -174,7 +174,9 @@ class Rig:
         """Take a verdict as the link does, and place it at once unless told not to answer."""
         self.published.append(result)
         if self.link_answers:
-            placed = Placed(result.part_id, len(self.published), result.verdict, result.reason)
+            placed = Placed(
+                result.part_id, len(self.published), result.verdict, result.reason, self.clock.now
+            )
             self.host.on_events([placed])
 
     @property

@@ -12,6 +12,7 @@ from inspectd.agent.errors import ConfigError
 
 FOLDER = {"kind": "folder", "trigger": "software", "path": "images"}
 FREE = {"kind": "folder", "trigger": "free", "path": "images"}
+DEVICE = {"kind": "video", "trigger": "software", "source": "0", "rate_hz": 20.0}
 STREAM = {"kind": "video", "trigger": "software", "source": "rtsp://192.0.2.7/stream"}
 FREE_RUNNING = {"mode": "free_running", "max_speed_counts_per_s": 10_000.0}
 
@@ -49,6 +50,12 @@ RULES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "line.deadline_ms",
         {"line": {"deadline_ms": 55.0, "step_limit_ms": 50.0}},
         {"line": {"deadline_ms": 55.1, "step_limit_ms": 50.0}},
+    ),
+    # 40 (age) + 10 (trigger to exposure) + 5 (transfer) + 50 (a frame at 20 per second) + 5 (its transfer).
+    "window closed before the deadline, on a device that streams": (
+        "line.deadline_ms",
+        {"line": {"deadline_ms": 110.0, "step_limit_ms": 50.0}, "camera": DEVICE},
+        {"line": {"deadline_ms": 110.1, "step_limit_ms": 50.0}, "camera": DEVICE},
     ),
     "verdict before the gate": (
         "line.eye_to_gate_ms",

@@ -120,7 +120,7 @@ def test_row_waits_for_what_the_link_makes_of_the_verdict(rig: Rig) -> None:
     rig.link_answers = False
     part_id = judge_one(rig)
     assert (rig.recorder.rows, rig.outcomes.counters.accepted) == ([], 0)
-    placed = Placed(part_id, 321, Verdict.ACCEPT, Reason.NONE)
+    placed = Placed(part_id, 321, Verdict.ACCEPT, Reason.NONE, rig.clock.now)
     rig.host.on_events([placed])
     rig.host.on_events([placed])
     (row,) = rig.recorder.rows
@@ -132,11 +132,31 @@ def test_row_of_a_verdict_that_the_link_found_late(rig: Rig) -> None:
     """It says what the PLC was told, not what was found in time."""
     rig.link_answers = False
     part_id = judge_one(rig)
-    rig.host.on_events([Placed(part_id, 1, Verdict.UNKNOWN, Reason.VERDICT_LATE)])
+    rig.host.on_events([Placed(part_id, 1, Verdict.UNKNOWN, Reason.VERDICT_LATE, rig.clock.now)])
     (row,) = rig.recorder.rows
     assert (row["verdict"], row["reason"]) == ("UNKNOWN", 21)
     counters = rig.outcomes.counters
     assert (counters.accepted, counters.unknown, counters.late) == (0, 1, 1)
+
+
+def test_row_tells_of_a_write_that_failed(rig: Rig) -> None:
+    """Nobody knows then whether the PLC has the verdict."""
+    rig.link_answers = False
+    part_id = judge_one(rig)
+    at = rig.clock.now
+    placed = Placed(part_id, 1, Verdict.ACCEPT, Reason.NONE, at, acknowledged=False)
+    rig.host.on_events([placed])
+    (row,) = rig.recorder.rows
+    assert (row["verdict"], row["acknowledged"]) == ("ACCEPT", False)
+
+
+def test_latency_runs_to_the_write(rig: Rig) -> None:
+    """From the trigger to the moment when the verdict was given to the PLC."""
+    rig.link_answers = False
+    part_id = judge_one(rig)
+    trigger_seen = rig.frames[0].exposed_at
+    rig.host.on_events([Placed(part_id, 1, Verdict.ACCEPT, Reason.NONE, trigger_seen + 0.25)])
+    assert rig.recorder.rows[0]["latency_ms"] == pytest.approx(250.0)
 
 
 def test_row_of_a_discarded_verdict_is_never_accept(rig: Rig) -> None:
@@ -154,7 +174,7 @@ def test_verdicts_that_the_link_never_answers_do_not_pile_up(rig: Rig) -> None:
     rig.link_answers = False
     part_ids = [judge_one(rig) for _ in range(MOST_UNPLACED + 1)]
     assert [(row["part"], row["verdict"]) for row in rig.recorder.rows] == [(part_ids[0], "UNKNOWN")]
-    rig.outcomes.flush()
+    rig.outcomes.flush(link_ended=True)
     assert [row["part"] for row in rig.recorder.rows] == part_ids
     assert {row["verdict"] for row in rig.recorder.rows} == {"UNKNOWN"}
 
@@ -171,12 +191,22 @@ def test_free_running_frame_is_a_part_with_its_position(free: Rig) -> None:
     assert {(result.trig_id, result.encoder, result.epoch) for result in free.published} == {(0, 4711, EPOCH)}
 
 
+def test_row_of_a_link_that_hangs_at_the_end(rig: Rig) -> None:
+    """It does not say that the verdict was not published: the hanging write may yet bring it."""
+    rig.link_answers = False
+    judge_one(rig)
+    rig.outcomes.flush(link_ended=False)
+    (row,) = rig.recorder.rows
+    assert (row["verdict"], row["detail"]) == ("UNKNOWN", "the link hangs: perhaps written")
+    assert "published" not in row
+
+
 def test_rows_that_wait_are_written_at_the_end(free: Rig) -> None:
     """What still waits for the link when the agent stops is recorded, and as not accepted."""
     free.link_answers = False
     free.expose(GOOD)
     free.close_windows()
-    free.outcomes.flush()
+    free.outcomes.flush(link_ended=True)
     assert [row["verdict"] for row in free.recorder.rows] == ["UNKNOWN"]
 
 
@@ -271,7 +301,7 @@ def test_events_without_consequence_are_taken(rig: Rig) -> None:
             LinkDown("pulled"),
             LinkUp(),
             StartRefused("another agent"),
-            Placed(99, 1, Verdict.ACCEPT, Reason.NONE),
+            Placed(99, 1, Verdict.ACCEPT, Reason.NONE, 0.0),
         ]
     )
     assert rig.published == []

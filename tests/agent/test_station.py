@@ -26,7 +26,6 @@ from inspectd.io.plc_events import Settled, Trigger
 from inspectd.io.plc_link import PlcLink
 
 STOP_S = 2.0
-# On a machine under load anything may take long: one of so many attempts must be in time.
 
 
 class Built:

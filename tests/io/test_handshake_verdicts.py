@@ -31,7 +31,9 @@ def test_a_verdict_stands_in_the_slot_of_its_id_with_its_check() -> None:
     bench = Bench()
     part = bench.next_part(recipe=2)
     placed = bench.publish(part, Verdict.REJECT, reason=Reason.OVER_THRESHOLD, score_relative=1.25)
-    assert placed == Placed(part.part_id, bench.vision.result_seq + 1, Verdict.REJECT, Reason.OVER_THRESHOLD)
+    assert placed == Placed(
+        part.part_id, bench.vision.result_seq + 1, Verdict.REJECT, Reason.OVER_THRESHOLD, bench.now
+    )
     bench.poll(recipe=1)
     assert bench.ring.slot(101 % 16) == RingEntry.make(101, 2, 1, 1250, 0, epoch=7, recipe=2)
 

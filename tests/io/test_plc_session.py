@@ -131,6 +131,22 @@ def test_a_verdict_that_the_read_before_its_write_holds_up_is_late() -> None:
     assert station.plc.verdict_of(part.trig_id) == Verdict.UNKNOWN
 
 
+def test_a_verdict_whose_write_failed_stays_what_it_was() -> None:
+    """The PLC may have it: a second verdict after the deadline would be one too many for the part."""
+    station = Station(FakePlc())
+    part = station.trigger()
+    station.publish(part, Verdict.ACCEPT, deadline_s=0.1)
+    station.wire.fault = "write"
+    station.session.wake_up()
+    (placed,) = station.agent.of(Placed)
+    assert (placed.verdict, placed.acknowledged) == (Verdict.ACCEPT, False)
+    station.run(0.3)
+    station.wire.fault = ""
+    station.run(0.6)
+    assert station.plc.verdict_of(part.trig_id) == Verdict.ACCEPT
+    assert station.agent.written == [part.part_id]
+
+
 def test_the_agent_is_asked_how_it_is_right_before_a_write() -> None:
     """A fault that arose while the PLC was read stands in the very next write."""
     station = Station(FakePlc())
@@ -147,6 +163,7 @@ def test_a_lost_acknowledgement_is_mended_by_the_next_write() -> None:
     station.wire.fault = "lose acknowledgement"
     station.session.wake_up()
     assert station.agent.written == []
+    assert [placed.acknowledged for placed in station.agent.of(Placed)] == [False]
     station.wire.fault = ""
     station.run(0.6)
     assert station.agent.written == [part.part_id]
