@@ -1,4 +1,4 @@
-"""Lets the tests of the agent share their stand-ins, and the command `inspectd`."""
+"""Lets the tests of the agent share their stand-ins, the rig around them, and the command `inspectd`."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from agent_rig import Rig, make_rig
 from command import Inspectd
 
 
@@ -14,3 +15,9 @@ from command import Inspectd
 def inspectd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inspectd:
     """Give the command `inspectd`, called in this process."""
     return Inspectd(monkeypatch, capsys)
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """Give the agent between camera and PLC link, with its usual times."""
+    return make_rig(monkeypatch)

@@ -2,18 +2,14 @@
 
 import numpy as np
 import pytest
+from agent_rig import DEADLINE, Rig
 from numpy.typing import NDArray
-from stand_ins import DEADLINE, DEFECTIVE, GOOD, Rig, make_rig
+from stand_ins import DEFECTIVE, GOOD
 
 from inspectd.agent import line as line_module
 from inspectd.agent.freeze import FreezeWatch
 from inspectd.agent.verdict import Evidence, Finding, decide
 from inspectd.io.plc import Reason, Verdict
-
-
-@pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
-    return make_rig(monkeypatch)
 
 
 def picture(seed: int) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """What waits for the inspection loop, while it hangs and when it is back."""
 
 import pytest
-from stand_ins import GOOD, TRANSFER, WINDOW, make_rig
+from agent_rig import TRANSFER, WINDOW, make_rig
+from stand_ins import GOOD
 
 from inspectd.agent import inbox
 from inspectd.io.plc import Reason, Verdict

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
+from agent_rig import DEADLINE, TRANSFER, WINDOW, Rig, make_rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stand_ins import DEADLINE, DEFECTIVE, EPOCH, GOOD, TRANSFER, WINDOW, Rig, make_rig
+from stand_ins import DEFECTIVE, EPOCH, GOOD
 
 from inspectd.inference.errors import EngineError
 from inspectd.io.plc import Verdict

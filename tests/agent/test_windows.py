@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from agent_rig import make_rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stand_ins import make_rig
 from station_files import settings_with
 
 from inspectd.agent.checks import find_problems
