@@ -30,6 +30,7 @@ class Recipe(BaseModel):
         lt=1,
         description="brightness times a factor from 1 - gain to 1 + gain",
     )
+    borders: bool = Field(default=True, description="SSIM over the image's border too")
     learning_rate: float = Field(default=3e-4, gt=0)
     decay: bool = Field(default=True, description="lower the learning rate to 0 along half a cosine")
     batch: int = Field(default=8, ge=1)
@@ -66,6 +67,9 @@ PROFILES = {
         # holes went unseen (image AUROC 0.65 at full noise, 0.99 without, same weights).
         test_noise=0.0,
         synthetic=0.7,
+        # Without borders the outer 5 px are poorly reconstructed; with them two trainings missed the missing
+        # holes (image AUROC 0.63 and 0.50, against 0.99), and found the chips better (0.97 against 0.88).
+        borders=False,
         learning_rate=1e-3,
         decay=False,
         epochs=30,

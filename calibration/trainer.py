@@ -159,7 +159,7 @@ class Trainer:
             deviation *= torch.rand_like(deviation)
         noisy = corrupted + deviation * torch.randn_like(corrupted)  # Eq. 4, not clamped
         self.model.train()
-        loss = reconstruction_loss(clean, self._reconstruct(noisy))
+        loss = self._loss(clean, noisy)
         self._optimizer.zero_grad()
         loss.backward()
         clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
@@ -190,13 +190,18 @@ class Trainer:
             epoch, index = divmod(position, count)
             order = np.random.default_rng((self._seed, epoch)).permutation(count)
             clean[slot] = self._images[order[index]]
-        gains = generator.uniform(1 - self.recipe.gain, 1 + self.recipe.gain, (batch, 1, 1, 1))
-        clean = np.minimum(clean * np.float32(1 / 255) * gains.astype(np.float32), np.float32(1))
+        clean /= 255
+        if self.recipe.gain:
+            gains = generator.uniform(1 - self.recipe.gain, 1 + self.recipe.gain, (batch, 1, 1, 1))
+            clean = np.minimum(clean * gains.astype(np.float32), np.float32(1))
         corrupted = np.array(clean, np.float32)
         for slot in range(batch):
             if generator.random() < self.recipe.synthetic:
                 corrupted[slot] = add_defects(clean[slot], generator)
         return _to_tensor(clean), _to_tensor(corrupted)
+
+    def _loss(self, clean: Tensor, noisy: Tensor) -> Tensor:
+        return reconstruction_loss(clean, self._reconstruct(noisy), borders=self.recipe.borders)
 
     def _reconstruct(self, noisy: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16, enabled=self._bfloat16):
@@ -222,7 +227,7 @@ class Trainer:
             for start in range(0, len(self._held_out), self.recipe.batch):
                 images = np.asarray(self._held_out[start : start + self.recipe.batch], np.float32)
                 clean = _to_tensor(images) / 255
-                loss = reconstruction_loss(clean, self._reconstruct(clean + self._check_noise))
+                loss = self._loss(clean, clean + self._check_noise)
                 losses.append(float(loss) * len(clean))
         self.model.load_state_dict(current)
         self.held_out_loss = sum(losses) / len(self._held_out)

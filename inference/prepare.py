@@ -28,8 +28,9 @@ class Preparation(Document):
     undistort: None = None
     registration: None = None
     tiles: None = None
-    resize: Literal["area"] = Field(
-        default="area", description="to the graph's square input, aspect not kept"
+    resize: Literal["halving"] = Field(
+        default="halving",
+        description="to the graph's square input, aspect not kept: halved by averaging, see `resize`",
     )
     fitness: FitnessLimits
 
@@ -73,13 +74,21 @@ class Preparer:
 
 
 def resize(pixels: Pixels, side: int) -> Pixels:
-    """Return a frame (uint8 [H, W, 3]) as an image of its own, uint8 [side, side, 3]."""
-    height, width = pixels.shape[:2]
-    if (height, width) == (side, side):
+    """Return a frame (uint8 [H, W, 3]) as an image of its own, uint8 [side, side, 3].
+
+    Averaging keeps fine texture from turning into moire. Averages of 2 x 2 are cheap, those of other areas
+    are not (2048 x 1536 to 224: 3 ms against 12). Where little is left to do, up to a factor of 1.5, bicubic
+    interpolation keeps more of what is fine than another average would.
+    """
+    if pixels.shape[:2] == (side, side):
         return np.array(pixels, np.uint8)
-    # Averaging over areas keeps fine texture from turning into moire; it cannot enlarge.
-    method = cv2.INTER_AREA if min(height, width) >= side else cv2.INTER_LINEAR
+    while max(pixels.shape[:2]) >= 2 * side:
+        height, width = (length // 2 if length >= 2 * side else length for length in pixels.shape[:2])
+        half = np.empty((height, width, 3), np.uint8)
+        cv2.resize(pixels, (width, height), dst=half, interpolation=cv2.INTER_AREA)
+        pixels = half
     small = np.empty((side, side, 3), np.uint8)
+    method = cv2.INTER_CUBIC if max(pixels.shape[:2]) <= 1.5 * side else cv2.INTER_AREA
     cv2.resize(pixels, (side, side), dst=small, interpolation=method)
     return small
 

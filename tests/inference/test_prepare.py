@@ -149,3 +149,34 @@ def test_learning_needs_images() -> None:
     """Limits from nothing would let everything pass."""
     with pytest.raises(InferenceError, match="no good image"):
         learn_preparation([], (CAMERA, CAMERA))
+
+
+def test_resizing_averages_what_is_too_fine_to_show() -> None:
+    """A pattern of single pixels becomes even grey, whatever the sizes, and no moire."""
+    for height, width in ((96, 96), (200, 240), (101, 75), (48, 170)):
+        stripes = np.zeros((height, width, 3), np.uint8)
+        stripes[::2, ::2] = stripes[1::2, 1::2] = 255
+        small = resize(stripes, 24)
+        assert small.shape == (24, 24, 3)
+        assert np.abs(small.astype(int) - 127).max() <= 8
+
+
+@pytest.mark.parametrize(("height", "width"), [(512, 512), (720, 1280), (447, 795), (1080, 1920)])
+def test_resizing_leaves_no_line_out(height: int, width: int) -> None:
+    """A scratch of one pixel shows wherever it is, and about as much."""
+    contrasts: list[int] = []
+    for column in range(width // 2, width // 2 + 40):
+        frame = np.zeros((height, width, 3), np.uint8)
+        frame[:, column] = 200
+        contrasts.append(int(resize(frame, 224)[112].max()))
+    assert min(contrasts) >= 0.3 * 200 * 224 / width
+
+
+def test_resizing_keeps_place_and_brightness() -> None:
+    """A ramp stays the same ramp: pixel centres map onto pixel centres."""
+    values = np.linspace(0, 255, 448)
+    ramp = np.empty((448, 448, 3), np.uint8)
+    ramp[:] = values.round().reshape(1, 448, 1)
+    small = resize(ramp, 100)
+    centres = (np.arange(100) + 0.5) * 4.48 - 0.5
+    assert np.abs(small[50, :, 0] - np.interp(centres, np.arange(448), values)).max() < 2.0
