@@ -255,22 +255,28 @@ class PlcSession:
         return events
 
     def _write(self) -> None:
-        if not (self.begun and self._connected and self._handshake.may_write):
+        if not (self.begun and self._connected and self._handshake.may_write) or self._held_up():
             return
-        now = self._clock()
-        if now - self._polled_at > _WRITE_AFTER_POLL_S:
-            return  # held up meanwhile: whether the words are still this agent's, the next poll will tell
         # The poll took its time: the agent's state and its verdicts are those of now.
-        self._state = self._ask_state(now)
+        self._state = self._ask_state(self._clock())
         events = self._place_results()
+        words = self._handshake.words(self._state, self._clock())
+        written = False
         try:
-            self._transport.write(WRITE_START, self._handshake.words(self._state, self._clock()))
-            self.statistics.writes += 1
-        except PlcError:
-            events = [
-                replace(event, acknowledged=False) if isinstance(event, Placed) else event for event in events
-            ]
-            raise
+            if not self._held_up():  # while all that was put together
+                self._transport.write(WRITE_START, words)
+                written = True
         finally:
-            self._host.on_events(events)  # after the write: rows and counters keep no verdict waiting
-        self._host.on_written(self._handshake.acknowledge(), self._clock())
+            # After the write: rows and counters keep no verdict waiting.
+            self._host.on_events(events if written else _unacknowledged(events))
+        if written:
+            self.statistics.writes += 1
+            self._host.on_written(self._handshake.acknowledge(), self._clock())
+
+    def _held_up(self) -> bool:
+        """Whether the last good poll is too old to tell whose the words are now: the next one will."""
+        return self._clock() - self._polled_at > _WRITE_AFTER_POLL_S
+
+
+def _unacknowledged(events: list[Event]) -> list[Event]:
+    return [replace(event, acknowledged=False) if isinstance(event, Placed) else event for event in events]

@@ -109,6 +109,7 @@ class FakeAgent:
         self.on_trigger: Callable[[Trigger], None] = lambda _trigger: None
         self.asked_for: list[int] = []
         self.fault_from = float("inf")
+        self.while_asked: Callable[[], None] = lambda: None
 
     def on_events(self, events: Sequence[Event]) -> None:
         self.events += events
@@ -120,6 +121,7 @@ class FakeAgent:
     def on_cycle(self, now: float) -> AgentState:
         assert now > 0
         self.cycles += 1
+        self.while_asked()
         self._maybe_fail("on_cycle")
         fault = FaultCode.CAMERA_LOST if now >= self.fault_from else FaultCode.NONE
         return AgentState(beating=True, online=True, trigger_ready=True, fault=fault)

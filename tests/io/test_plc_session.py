@@ -147,6 +147,25 @@ def test_a_verdict_whose_write_failed_stays_what_it_was() -> None:
     assert station.agent.written == [part.part_id]
 
 
+def test_nothing_is_written_by_an_agent_that_was_held_up_just_before() -> None:
+    """Another may have taken its place meanwhile: it reads first, and then writes."""
+    station = Station(FakePlc())
+    part = station.trigger()
+    station.wire.done()
+    station.publish(part)
+
+    def hold_up() -> None:
+        station.plc.now += 0.6
+
+    station.agent.while_asked = hold_up
+    station.session.wake_up()
+    assert station.wire.done() == []
+    assert [placed.acknowledged for placed in station.agent.of(Placed)] == [False]
+    station.agent.while_asked = lambda: None
+    station.cycle()
+    assert station.agent.written == [part.part_id]
+
+
 def test_the_agent_is_asked_how_it_is_right_before_a_write() -> None:
     """A fault that arose while the PLC was read stands in the very next write."""
     station = Station(FakePlc())
