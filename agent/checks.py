@@ -14,7 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from inspectd.agent.config import StationSettings, read_config
 from inspectd.agent.errors import ConfigError
-from inspectd.agent.times import position_wait_ms, trigger_lead_ms
+from inspectd.agent.times import position_wait_ms, trigger_lead_ms, window_close_ms
 from inspectd.agent.yaml_file import line_of
 from inspectd.io.camera_settings import VideoCameraSettings
 
@@ -104,7 +104,7 @@ def _windows(settings: StationSettings) -> Iterator[Problem]:
             f"({plc.plc_scan_ms:g}) = {needed:g} ms is not under min_part_interval_ms ({interval:g})"
         )
         yield Problem(("line", "min_part_interval_ms"), f"{text}; shorten those or slow the line")
-    window = age + line.trigger_to_exposure_ms + line.frame_transfer_ms + _word_ms(settings)
+    window = window_close_ms(settings) + _word_ms(settings)
     if not window < line.deadline_ms:
         text = f"the window of a part closes {window:g} ms after its trigger, at or past the deadline"
         yield Problem(("line", "deadline_ms"), f"{text} ({line.deadline_ms:g}); raise deadline_ms")

@@ -51,6 +51,12 @@ def position_wait_ms(settings: StationSettings) -> float:
     return POLL_LIMIT_MS + settings.plc.cycle_ms
 
 
+def window_close_ms(settings: StationSettings) -> float:
+    """How long after the last poll without its trigger a part's window closes by the clock, ms."""
+    line = settings.line
+    return settings.plc.max_trigger_age_ms + line.trigger_to_exposure_ms + line.frame_transfer_ms
+
+
 def part_times(settings: StationSettings) -> PartTimes:
     """Give the times of a part."""
     line, plc = settings.line, settings.plc

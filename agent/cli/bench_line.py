@@ -27,6 +27,7 @@ from inspectd.agent.logs import set_up_logs
 from inspectd.agent.outcomes import Outcome
 from inspectd.agent.scorer import Scorer
 from inspectd.agent.station import Parts, Station
+from inspectd.agent.times import window_close_ms
 from inspectd.inference.bundle import load_bundle
 from inspectd.inference.engine import Engine, Judged, open_engine, read_image
 from inspectd.inference.manifest import Limits
@@ -118,7 +119,7 @@ def run_line(bundle: Path) -> dict[str, Any]:
         "parts": len(overheads),
         "overhead_ms": _percentiles(overheads),
         "round_trip_ms": _percentiles(trips),
-        "window_ms": window_ms(settings),
+        "window_ms": window_close_ms(settings),  # no verdict can come sooner
         "rss_mb": round(rss_mb, 1),
     }
 
@@ -133,12 +134,6 @@ def _fast(settings: StationSettings, bundle: Path) -> StationSettings:
     classes = [ClassSettings(recipe=settings.classes[0].recipe, bundle=bundle)]
     update = {"line": line, "plc": plc, "cameras": [camera], "classes": classes}
     return settings.model_copy(update=update)
-
-
-def window_ms(settings: StationSettings) -> float:
-    """How long after the last poll without its trigger a part's window closes: no verdict can come sooner."""
-    line = settings.line
-    return settings.plc.max_trigger_age_ms + line.trigger_to_exposure_ms + line.frame_transfer_ms
 
 
 def _load_golden(entry: ClassSettings, runtime: RuntimeSettings) -> Scorer:

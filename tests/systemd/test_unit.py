@@ -25,40 +25,34 @@ def service() -> configparser.SectionProxy:
     return parser["Service"]
 
 
-def test_unit_is_clean_in_systemds_eyes(tmp_path: Path) -> None:
-    """`systemd-analyze verify` on an instance says nothing at all."""
+def verified(folder: Path, unit: str) -> "subprocess.CompletedProcess[str]":
+    """Have systemd check an instance of a unit with this text; skips where systemd is not installed."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed (package systemd)")
-    text = UNIT.read_text()
-    assert text.count(INSTALLED) == 1
-    instance = tmp_path / "inspectd@press-3.service"
-    instance.write_text(text.replace(INSTALLED, "/bin/true"))
-    done = subprocess.run(
+    instance = folder / "inspectd@press-3.service"
+    instance.write_text(unit)
+    return subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(instance)],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def test_unit_is_clean_in_systemds_eyes(tmp_path: Path) -> None:
+    """`systemd-analyze verify` on an instance says nothing at all."""
+    text = UNIT.read_text()
+    assert text.count(INSTALLED) == 1
+    done = verified(tmp_path, text.replace(INSTALLED, "/bin/true"))
     told = [line for line in (done.stdout + done.stderr).splitlines() if "inspectd" in line]
     assert (done.returncode, told) == (0, [])
 
 
 def test_a_mistake_in_the_unit_would_show(tmp_path: Path) -> None:
     """The checker reads this file: a key that does not exist is told."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed (package systemd)")
-    instance = tmp_path / "inspectd@press-3.service"
-    instance.write_text(
-        UNIT.read_text().replace(INSTALLED, "/bin/true").replace("WatchdogSec", "WatchDogSek")
-    )
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(instance)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    text = UNIT.read_text().replace(INSTALLED, "/bin/true").replace("WatchdogSec", "WatchDogSek")
+    done = verified(tmp_path, text)
     assert "WatchDogSek" in done.stdout + done.stderr
 
 
