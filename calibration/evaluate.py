@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score  # pyright: ignore[reportUnknownVariableType]  untyped library
 
-from inspectd.calibration.data import TestImage, list_test, read_mask, read_pixels
+from inspectd.calibration.data import read_mask, read_pixels
 from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.layout import Labelled, read_layout
 from inspectd.inference.bundle import load_bundle
 from inspectd.inference.prepare import Preparation, Preparer
 from inspectd.inference.runtime import RuntimeSettings, open_runtime
@@ -116,7 +117,7 @@ def evaluate(
 
     Raises CalibrationError for data that cannot be used, BundleError and EngineError as open_engine does.
     """
-    tests = list_test(data)
+    tests = read_layout(data).test
     if not tests:
         raise CalibrationError(f"{data}: no images in test/<kind>. Lay it out as test/good, test/<kind>.")
     loaded = load_bundle(bundle)
@@ -129,7 +130,7 @@ def evaluate(
         opened.close()
 
 
-def read_samples(tests: Sequence[TestImage]) -> Iterator[Sample]:
+def read_samples(tests: Sequence[Labelled]) -> Iterator[Sample]:
     """Read test images one by one, each defect's size measured from its mask."""
     for test in tests:
         pixels = read_pixels(test.file)

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
-from inspectd.calibration.data import GoodImages, list_test, read_pixels
+from inspectd.calibration.data import GoodImages, Split, read_pixels
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate import measure, read_samples
+from inspectd.calibration.layout import read_layout
 from inspectd.calibration.synthetic import add_defects
 from inspectd.calibration.threshold import ChosenLimits, choose_limits
 from inspectd.calibration.trainer import in_memory_order
@@ -50,12 +51,12 @@ GOLDEN_FILES = ("golden-camera.png", "golden-defect.png")
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training run hands over. `held_out` are the indices of the images that it did not see."""
+    """What a training run hands over."""
 
     model: EncoderDecoder
     recipe: Recipe
     good: GoodImages
-    held_out: NDArray[np.int64]
+    split: Split
     vgg19: LoadedWeights
     metrics: dict[str, Any]
 
@@ -63,8 +64,8 @@ class Trained:
 def package(settings: TrainSettings, trained: Trained, progress: Callable[[str], None]) -> Bundle:
     """Write the bundle of a trained model; `progress` is told what is being done.
 
-    The limits come from the held-out good images. If the data has a `test/` folder in MVTec's layout, its
-    figures go into the metrics; nothing is chosen by them. Raises CalibrationError or BundleError.
+    The limits come from the good images that neither training nor stopping used. If the data has test images,
+    their figures go into the metrics; nothing is chosen by them. Raises CalibrationError or BundleError.
     """
     work, size = settings.work_folder, trained.recipe.image_size
     progress("export")
@@ -75,12 +76,12 @@ def package(settings: TrainSettings, trained: Trained, progress: Callable[[str],
     preparation = learn_preparation(list(trained.good.images), trained.good.camera_size)
     golden_files, golden_images = _golden_frames(work, trained, settings.seed)
     progress("limits")
-    held_out = trained.good.images[trained.held_out]
+    unseen = trained.good.images[trained.split.threshold]
     chosen: dict[str, ChosenLimits] = {}
     golden_scores: dict[str, list[float]] = {}
     for runtime in _runtimes(graph_file, size):
         key = limits_key(runtime.name, runtime.precision)
-        chosen[key] = choose_limits(_scores(runtime, held_out))
+        chosen[key] = choose_limits(_scores(runtime, unseen))
         golden_scores[key] = _scores(runtime, golden_images)
     progress("test")
     metrics = trained.metrics | _test_metrics(settings.data, preparation, graph_file, size)
@@ -106,6 +107,7 @@ def package(settings: TrainSettings, trained: Trained, progress: Callable[[str],
             "profile": settings.profile,
             "seed": settings.seed,
             **trained.recipe.model_dump(mode="json"),
+            "images": {name: _ids(trained, name) for name in ("train", "stopping", "threshold")},
         },
         training_data=trained.good.sha256,
         code_version=version("inspectd"),
@@ -131,7 +133,7 @@ def package(settings: TrainSettings, trained: Trained, progress: Callable[[str],
 
 def _golden_frames(work: Path, trained: Trained, seed: int) -> tuple[list[Path], NDArray[np.uint8]]:
     """Write the golden frames as PNG; return their files and the graph's input for each, [2, S, S, 3]."""
-    first, second = (int(index) for index in trained.held_out[:2])
+    first, second = (int(index) for index in trained.split.threshold[:2])
     good = trained.good.images[second]
     defect = add_defects(good.astype(np.float32) / 255, np.random.default_rng(seed))
     images = np.stack((trained.good.images[first], np.round(defect * 255).astype(np.uint8)))
@@ -144,6 +146,10 @@ def _golden_frames(work: Path, trained: Trained, seed: int) -> tuple[list[Path],
             raise CalibrationError(f"{file}: OpenCV could not encode it as PNG. Check the good images.")
         file.write_bytes(data.tobytes())
     return files, images
+
+
+def _ids(trained: Trained, part: str) -> list[str]:
+    return [trained.good.ids[int(index)] for index in getattr(trained.split, part)]
 
 
 def _runtimes(graph_file: Path, size: int) -> Iterator[Runtime]:
@@ -170,7 +176,7 @@ def _scores(runtime: Runtime, images: NDArray[np.uint8]) -> list[float]:
 
 
 def _test_metrics(data: Path, preparation: Preparation, graph_file: Path, size: int) -> dict[str, Any]:
-    tests = list_test(data)
+    tests = read_layout(data).test
     if not tests:
         return {}
     runtime = open_runtime(RUNTIMES[0], graph_file, size)

@@ -92,6 +92,7 @@ class TrainSettings(BaseModel):
     vgg19: str = Field(default="auto", description="auto, none, or a safetensors file")
     resume: bool = Field(default=True, description="go on from the checkpoint if there is one")
     replace: bool = Field(default=False, description="replace a bundle that is there already")
+    mixed_sizes: bool = Field(default=False, description="good images may differ in size")
     decided_by: str = Field(default="calibration", min_length=1, description="role or user in the decision")
     image_size: int | None = None
     widths: tuple[int, int, int] | None = None

@@ -48,8 +48,8 @@ def choose_limits(scores: Sequence[float], false_reject_rate: float = FALSE_REJE
     low_limit = max(0.0, lowest - max(median - lowest, _MARGIN * lowest))
     name = "largest" if rank == 1 else f"{rank}. largest"
     how = (
-        f"threshold: {name} of {count} scores of good images that no training step used"
-        f" (early stopping did); expected false rejects {expected:.1%}"
+        f"threshold: {name} of {count} scores of good images that neither training"
+        f" nor stopping used; expected false rejects {expected:.1%}"
     )
     if expected > false_reject_rate:
         how += f", more than the {false_reject_rate:.1%} aimed at: too few images for less"

@@ -58,22 +58,22 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
     recipe = settings.recipe()
     config = recipe.network()
     tell(_stage("read"))
-    good = load_good(settings.data, recipe.image_size)
-    seen, held_out = split_good(len(good.files), settings.seed)
+    good = load_good(settings.data, recipe.image_size, mixed_sizes=settings.mixed_sizes)
+    split = split_good(len(good.files), settings.seed)
     torch.manual_seed(settings.seed)
     model = EncoderDecoder(config)
     weights = load_vgg19(model, settings.vgg19)
-    start_at_mean_colour(model, good.images[seen])
-    trainer = Trainer(model, recipe, good.images[seen], good.images[held_out], settings.seed)
+    start_at_mean_colour(model, good.images[split.train])
+    trainer = Trainer(model, recipe, good.images[split.train], good.images[split.stopping], settings.seed)
     resumed_at = _run(settings, recipe, good, trainer, tell)
     metrics: dict[str, Any] = {
         "held_out_loss": trainer.held_out_loss,
         "steps": trainer.step,
         "training_minutes": round(trainer.elapsed_s / 60, 2),
-        "good_images": len(seen),
-        "good_images_held_out": len(held_out),
+        "good_images": len(split.train),
+        "good_images_held_out": len(good.files) - len(split.train),
     }
-    trained = Trained(model, recipe, good, held_out, weights, metrics)
+    trained = Trained(model, recipe, good, split, weights, metrics)
     bundle = package(settings, trained, lambda stage: tell(_stage(stage)))
     shutil.rmtree(settings.work_folder, ignore_errors=True)
     return TrainReport(
@@ -83,8 +83,8 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
         losses=tuple(trainer.losses),
         held_out_loss=trainer.held_out_loss,
         training_s=trainer.elapsed_s,
-        images=len(seen),
-        held_out=len(held_out),
+        images=len(split.train),
+        held_out=len(good.files) - len(split.train),
         vgg19=bundle.manifest.vgg19,
     )
 

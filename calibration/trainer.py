@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 CHECK_STEPS = 40
 """Steps between two looks at the held-out images, each followed by a checkpoint."""
-_HELD_OUT_MOST = 64
 _WARM_UP_STEPS = 20
 _LARGEST_GRADIENT = 1.0
 _AVERAGE_POWER = 7.0
@@ -68,7 +67,7 @@ class Trainer:
         self.held_out_loss = math.nan
         self.elapsed_s = 0.0
         self._images = images
-        self._held_out = held_out[:_HELD_OUT_MOST]
+        self._held_out = held_out
         self._seed = seed
         epoch_steps = len(images) / recipe.batch
         self.steps = math.ceil(recipe.epochs * epoch_steps)

@@ -90,6 +90,9 @@ class Limits(Document):
     threshold: float = Field(gt=0)
     low_limit: float = Field(ge=0)
     recheck: float = Field(default=0.0, ge=0, lt=1)
+    pixel_threshold: float | None = Field(
+        default=None, gt=0, description="where the anomaly map reaches it, a defect is drawn and measured"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "Limits":
@@ -108,6 +111,10 @@ class Decision(Document):
     bundle_id: Sha256
     parent: Sha256 | None = Field(description="hash of the version before, none for the first")
     limits: dict[str, Limits] = Field(min_length=1, description="limits by graph/runtime/precision")
+    provisional: str = Field(default="", description="what its sample does not support; empty: complete")
+    reserved: tuple[str, ...] = Field(
+        default=(), description="ids of test images that the limits were chosen by: not to be measured on"
+    )
     how: str = Field(min_length=1)
     why: str = Field(min_length=1)
     by: str = Field(min_length=1, description="role or user name")

@@ -22,7 +22,9 @@ class Preparation(Document):
     The steps that are None are reserved: this version knows no other value for them.
     """
 
-    camera_size: tuple[int, int] = Field(description="height and width of the camera's frames, px")
+    camera_size: tuple[int, int] | None = Field(
+        description="height and width of the camera's frames, px; None: calibrated with several sizes"
+    )
     roi: None = None
     orientation: None = None
     undistort: None = None
@@ -58,10 +60,10 @@ class Preparer:
 
     def prepare(self, pixels: Pixels) -> Prepared:
         """Resize a frame (uint8 RGB [H, W, 3]) and check its fitness. Never raises for a bad frame."""
-        height, width = self._preparation.camera_size
-        if pixels.shape != (height, width, 3) or pixels.dtype != np.uint8:
-            found = f"{'x'.join(str(side) for side in pixels.shape)} {pixels.dtype}"
-            return Prepared(None, (f"wrong size: {found}, expected {height}x{width}x3 uint8",))
+        expected = (*(self._preparation.camera_size or pixels.shape[:2]), 3)
+        if pixels.shape != expected or pixels.dtype != np.uint8 or not pixels.size:
+            found, wanted = ("x".join(str(side) for side in shape) for shape in (pixels.shape, expected))
+            return Prepared(None, (f"wrong size: {found} {pixels.dtype}, expected {wanted} uint8",))
         image = resize(pixels, self._input_size)
         texts = self._fitness.unfit(image)
         # Sensor noise changes every real frame, so two equal pictures mean that the camera repeats itself.
@@ -93,10 +95,11 @@ def resize(pixels: Pixels, side: int) -> Pixels:
     return small
 
 
-def learn_preparation(images: Sequence[Pixels], camera_size: tuple[int, int]) -> Preparation:
+def learn_preparation(images: Sequence[Pixels], camera_size: tuple[int, int] | None) -> Preparation:
     """Learn the fitness limits from images of good parts, already resized: each uint8 RGB [S, S, 3].
 
-    `camera_size` is (height, width) of the camera's frames, px. Raises InferenceError without images.
+    `camera_size` is (height, width) of the camera's frames, px; None if they differ. Raises
+    InferenceError without images.
     """
     if not images:
         raise InferenceError("no good image to learn the fitness limits from: give at least one")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from inspectd.agent.cli import evaluate_commands, train_commands
+from inspectd.agent.cli.arguments import BundleArgument, ConfigArgument, JsonOption
 from inspectd.agent.cli.output import fail
 
 app = typer.Typer(
@@ -17,11 +19,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 calibrate_app = typer.Typer(help="What a technician does for a product class.", no_args_is_help=True)
+for commands in (train_commands, evaluate_commands):
+    calibrate_app.add_typer(commands.app)
 app.add_typer(calibrate_app, name="calibrate")
 
-ConfigArgument = Annotated[Path, typer.Argument(help="The station's YAML file.")]
-BundleArgument = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 LogOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
@@ -106,42 +107,6 @@ def explain(
     from inspectd.agent.cli.explain import explain_images
 
     explain_images(bundle, images, out, as_json=as_json)
-
-
-@calibrate_app.command()
-def train(  # noqa: PLR0913, PLR0917  one for each option
-    data: Annotated[Path, typer.Argument(help="Folder of good images, or one in the MVTec AD layout.")],
-    out: Annotated[Path, typer.Option(help="Folder of the new bundle.")],
-    profile: Annotated[str, typer.Option(help="How long and how large to train.")] = "quick",
-    name: Annotated[str, typer.Option(help="Name of the product class; default: the data folder's.")] = "",
-    size: Annotated[int | None, typer.Option(help="Side of the model's input, px.")] = None,
-    sigma: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Noise rate of the class.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, the noise and the weights.")] = 0,
-    vgg19: Annotated[
-        str, typer.Option(help="Pre-trained weights: auto, none or a safetensors file.")
-    ] = "auto",
-    replace: Annotated[bool, typer.Option(help="Replace a bundle that is there already.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Train on good parts alone and write a bundle. Run again after an interruption, it goes on."""
-    from inspectd.agent.cli.calibrate import TrainOptions, run_training
-
-    options = TrainOptions(data, out, profile, name, size, sigma, seed, vgg19, replace)
-    run_training(options, as_json=as_json)
-
-
-@calibrate_app.command()
-def evaluate(
-    bundle: BundleArgument,
-    data: Annotated[Path, typer.Argument(help="Test images and masks in the MVTec AD layout.")],
-    runtime: Annotated[str, typer.Option(help="openvino or torch.")] = "openvino",
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
-    as_json: JsonOption = False,
-) -> None:
-    """Measure how well a bundle tells good parts from defective ones."""
-    from inspectd.agent.cli.calibrate import run_evaluation
-
-    run_evaluation(bundle, data, runtime, precision, as_json=as_json)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from inspectd.calibration.data import list_test, load_good
+from inspectd.calibration.data import load_good
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate import (
     EvaluateReport,
@@ -26,6 +26,7 @@ from inspectd.calibration.evaluate import (
     measure,
     read_samples,
 )
+from inspectd.calibration.layout import read_layout
 from inspectd.inference.prepare import learn_preparation
 from inspectd.inference.runtime import Inference, RuntimeSettings
 
@@ -50,7 +51,7 @@ class Darkness:
 def report_on(folder: Path) -> EvaluateReport:
     good = load_good(folder, SIZE)
     preparation = learn_preparation(list(good.images), good.camera_size)
-    tests = list_test(folder)
+    tests = read_layout(folder).test
     return measure(read_samples(tests), len(tests), preparation, SIZE, Darkness())
 
 
@@ -106,7 +107,7 @@ def test_a_folder_is_measured_by_kind_and_size(data_folder: Path) -> None:
 
 def test_a_perfect_score_cannot_come_from_a_broken_map(data_folder: Path) -> None:
     """The truth turned round gives the AUROC turned round: the figure depends on the masks."""
-    tests = list_test(data_folder)
+    tests = read_layout(data_folder).test
     good = load_good(data_folder, SIZE)
     preparation = learn_preparation(list(good.images), good.camera_size)
 
