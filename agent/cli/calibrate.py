@@ -27,6 +27,7 @@ class TrainOptions:
     seed: int
     vgg19: str
     replace: bool
+    mixed_sizes: bool
 
 
 def run_training(options: TrainOptions, *, as_json: bool) -> None:
@@ -57,6 +58,7 @@ def run_training(options: TrainOptions, *, as_json: bool) -> None:
                 seed=options.seed,
                 vgg19=options.vgg19,
                 replace=options.replace,
+                mixed_sizes=options.mixed_sizes,
             )
             report = train(settings, show)
         except ValidationError as error:

@@ -25,10 +25,13 @@ def train(  # noqa: PLR0913, PLR0917  one for each option
         str, typer.Option(help="Pre-trained weights: auto, none or a safetensors file.")
     ] = "auto",
     replace: Annotated[bool, typer.Option(help="Replace a bundle that is there already.")] = False,
+    mixed_sizes: Annotated[
+        bool, typer.Option(help="Images may differ in size; the bundle then takes frames of any size.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train on good parts alone and write a bundle. Run again after an interruption, it goes on."""
     from inspectd.agent.cli.calibrate import TrainOptions, run_training
 
-    options = TrainOptions(data, out, profile, name, size, sigma, seed, vgg19, replace)
+    options = TrainOptions(data, out, profile, name, size, sigma, seed, vgg19, replace, mixed_sizes)
     run_training(options, as_json=as_json)
