@@ -7,16 +7,14 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import JsonValue
 
 from inspectd.calibration.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from inspectd.calibration.data import GoodImages, load_good, split_good
+from inspectd.calibration.data import GoodImages, Split, load_good, split_good
 from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.fit import Fitted, fit
 from inspectd.calibration.package import Trained, package
-from inspectd.calibration.trainer import Progress, ProgressCallback, Trainer, start_at_mean_colour
-from inspectd.inference.model import EncoderDecoder
-from inspectd.inference.vgg19 import load_vgg19
+from inspectd.calibration.trainer import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,16 +54,12 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
             f"{settings.out}: exists already. Choose another folder, or ask to replace it."
         )
     recipe = settings.recipe()
-    config = recipe.network()
+    recipe.network()  # a size that does not fit is told before the images are read
     tell(_stage("read"))
     good = load_good(settings.data, recipe.image_size, mixed_sizes=settings.mixed_sizes)
     split = split_good(len(good.files), settings.seed)
-    torch.manual_seed(settings.seed)
-    model = EncoderDecoder(config)
-    weights = load_vgg19(model, settings.vgg19)
-    start_at_mean_colour(model, good.images[split.train])
-    trainer = Trainer(model, recipe, good.images[split.train], good.images[split.stopping], settings.seed)
-    resumed_at = _run(settings, recipe, good, trainer, tell)
+    fitted, resumed_at = _run(settings, recipe, good, split, tell)
+    trainer = fitted.trainer
     metrics: dict[str, Any] = {
         "held_out_loss": trainer.held_out_loss,
         "steps": trainer.step,
@@ -73,7 +67,7 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
         "good_images": len(split.train),
         "good_images_held_out": len(good.files) - len(split.train),
     }
-    trained = Trained(model, recipe, good, split, weights, metrics)
+    trained = Trained(fitted.model, recipe, good, split, fitted.weights, metrics)
     bundle = package(settings, trained, lambda stage: tell(_stage(stage)))
     shutil.rmtree(settings.work_folder, ignore_errors=True)
     return TrainReport(
@@ -90,9 +84,9 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
 
 
 def _run(
-    settings: TrainSettings, recipe: Recipe, good: GoodImages, trainer: Trainer, progress: ProgressCallback
-) -> int:
-    """Train, from the checkpoint if there is one; return the step at which this began."""
+    settings: TrainSettings, recipe: Recipe, good: GoodImages, split: Split, progress: ProgressCallback
+) -> tuple[Fitted, int]:
+    """Train, from the checkpoint if there is one; return also the step at which this began."""
     identity = {
         "recipe": recipe.model_dump(mode="json"),
         "seed": settings.seed,
@@ -106,16 +100,24 @@ def _run(
         raise CalibrationError(
             f"{settings.work_folder}: cannot be made ({error}). Choose another --out."
         ) from error
-    if settings.resume and (checkpoint := load_checkpoint(file)) is not None:
+    checkpoint = load_checkpoint(file) if settings.resume else None
+    if checkpoint is not None:
         _check_same_run(file, checkpoint.state.get("run"), identity)
-        trainer.restore(checkpoint)
-    begun_at = trainer.step
 
     def save(checkpoint: Checkpoint) -> None:
         save_checkpoint(file, Checkpoint(checkpoint.tensors, {**checkpoint.state, "run": identity}))
 
-    trainer.run(save, progress)
-    return begun_at
+    fitted = fit(
+        recipe,
+        good.images[split.train],
+        good.images[split.stopping],
+        settings.seed,
+        settings.vgg19,
+        progress=progress,
+        save=save,
+        checkpoint=checkpoint,
+    )
+    return fitted, 0 if checkpoint is None else checkpoint.state["step"]
 
 
 def _check_same_run(file: Path, found: Any, expected: dict[str, Any]) -> None:

@@ -47,6 +47,8 @@ class Progress:
 
 
 ProgressCallback = Callable[[Progress], None]
+LookCallback = Callable[[int, "EncoderDecoder"], bool]
+"""Is given the step and the averaged model in evaluation mode; True ends the training."""
 
 
 class Trainer:
@@ -84,20 +86,26 @@ class Trainer:
         self._mean, self._std = mean, std
         self._check_noise = recipe.sigma * recipe.test_noise * noise_field(recipe.image_size, seed)
 
-    def run(self, save: Callable[[Checkpoint], None], progress: ProgressCallback) -> None:
-        """Train until the recipe's epochs or minutes are over or early stopping ends it.
+    def run(
+        self,
+        save: Callable[[Checkpoint], None],
+        progress: ProgressCallback,
+        look: LookCallback | None = None,
+    ) -> None:
+        """Train until the recipe's epochs or minutes are over, or early stopping or `look` ends it.
 
         `save` is given a checkpoint every CHECK_STEPS steps. The model then holds the best weights.
         """
+        enough = False
         limit_s = self._limit_s()
         began = time.monotonic() - self.elapsed_s
         first_step, first_s = self.step, self.elapsed_s
-        while self.step < self.steps and self.elapsed_s < limit_s and not self._out_of_patience():
+        while self.step < self.steps and self.elapsed_s < limit_s and not (enough or self._out_of_patience()):
             self.losses.append(self._train_step())
             self.step += 1
             self.elapsed_s = time.monotonic() - began
             if self.step % CHECK_STEPS == 0:
-                self._check()
+                enough = self._check(look)
                 self.elapsed_s = time.monotonic() - began
                 save(self.checkpoint())
             per_step = (self.elapsed_s - first_s) / (self.step - first_step)
@@ -216,8 +224,11 @@ class Trainer:
         for name, tensor in _weights(self.model).items():
             self._average[name].lerp_(tensor, 1 - keep)
 
-    def _check(self) -> None:
-        """Measure the averaged weights on the held-out images and keep them if they are the best so far."""
+    def _check(self, look: LookCallback | None = None) -> bool:
+        """Measure the averaged weights on the held-out images and keep them if they are the best so far.
+
+        Return whether `look` has seen enough of them.
+        """
         current = _copy(_weights(self.model))
         self.model.load_state_dict(self._average)
         self.model.eval()
@@ -228,11 +239,13 @@ class Trainer:
                 clean = _to_tensor(images) / 255
                 loss = self._loss(clean, clean + self._check_noise)
                 losses.append(float(loss) * len(clean))
+        enough = look is not None and look(self.step, self.model)
         self.model.load_state_dict(current)
         self.held_out_loss = sum(losses) / len(self._held_out)
         if self.held_out_loss < self._best_loss:
             self._best_loss, self._best_step = self.held_out_loss, self.step
             self._best = _copy(self._average)
+        return enough
 
     def _out_of_patience(self) -> bool:
         return self.step >= self._stop_after and self.step - self._best_step > self._patience
