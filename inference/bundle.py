@@ -84,7 +84,7 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest, decision, bundle_id, decision_id)
 
 
-def write_bundle(
+def write_bundle(  # noqa: PLR0913  the decision's fields, one for one
     folder: Path,
     manifest: Manifest,
     files: Mapping[str, Path],
@@ -93,6 +93,8 @@ def write_bundle(
     how: str,
     why: str,
     by: str,
+    provisional: str = "",
+    reserved: tuple[str, ...] = (),
     replace: bool = False,
 ) -> Bundle:
     """Write a bundle in one step: it is there complete, flushed to the disk and checked, or not at all.
@@ -119,6 +121,8 @@ def write_bundle(
             bundle_id=bundle_id,
             parent=None,
             limits=dict(limits),
+            provisional=provisional,
+            reserved=reserved,
             how=how,
             why=why,
             by=by,
@@ -141,10 +145,21 @@ def write_bundle(
     return load_bundle(folder)
 
 
-def adjust_limits(folder: Path, limits: Mapping[str, Limits], *, how: str, why: str, by: str) -> Bundle:
+def adjust_limits(
+    folder: Path,
+    limits: Mapping[str, Limits],
+    *,
+    how: str,
+    why: str,
+    by: str,
+    provisional: str = "",
+    reserved: tuple[str, ...] = (),
+) -> Bundle:
     """Put new limits in force as the decision's next version; the one before is kept beside it.
 
-    Only limits whose key (graph/runtime/precision) is given change. Raises BundleError as load_bundle does.
+    Only limits whose key (graph/runtime/precision) is given change. The new decision is complete unless
+    `provisional` says what it lacks. Test images that the decision before had `reserved` stay so, unless
+    others are given. Raises BundleError as load_bundle does.
     """
     bundle = load_bundle(folder)
     before = bundle.decision
@@ -153,6 +168,8 @@ def adjust_limits(folder: Path, limits: Mapping[str, Limits], *, how: str, why: 
         bundle_id=bundle.bundle_id,
         parent=bundle.decision_id,
         limits={**before.limits, **limits},
+        provisional=provisional,
+        reserved=reserved or before.reserved,
         how=how,
         why=why,
         by=by,
