@@ -1,33 +1,53 @@
-"""How well a bundle tells good from bad: image-level and pixel-level AUROC on images with a known truth."""
+"""How well a bundle tells good from bad, on test images with a known truth.
+
+`evaluate` gives an `EvaluateReport` (evaluate_report.py): figures with intervals, and in `per_image` one
+`ImageResult` for each image (file, kind, defective, score, verdict, reason, unfit, mask, size), from which
+histograms, ROC and PR curves and galleries are drawn.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score  # pyright: ignore[reportUnknownVariableType]  untyped library
 
-from inspectd.calibration.data import read_mask, read_pixels
+from inspectd.calibration.data import SHORT_ID, read_mask, read_pixels
 from inspectd.calibration.errors import CalibrationError
-from inspectd.calibration.layout import Labelled, read_layout
-from inspectd.inference.bundle import load_bundle
-from inspectd.inference.prepare import Preparation, Preparer
+from inspectd.calibration.evaluate_report import EvaluateReport, ImageResult, build_report
+from inspectd.calibration.layout import GOOD, Labelled, read_layout
+from inspectd.calibration.metrics import image_auroc
+from inspectd.calibration.pixels import PixelHistogram
+from inspectd.calibration.scoring import ImageScorer
+from inspectd.calibration.verdicts import judge
+from inspectd.inference.bundle import Bundle, load_bundle
+from inspectd.inference.documents import file_id
+from inspectd.inference.manifest import limits_key
+from inspectd.inference.prepare import Preparation
 from inspectd.inference.runtime import RuntimeSettings, open_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from inspectd.inference.manifest import Limits
     from inspectd.inference.runtime import Runtime
 
-# Non-negative float32 numbers order as their bit patterns do. Without the lowest 12 bits 2^19 bins remain,
-# each 0.05 % wide.
-_DROPPED_BITS = 12
-_BINS = 1 << (31 - _DROPPED_BITS)
+__all__ = [
+    "EvaluateReport",
+    "ImageResult",
+    "PixelHistogram",
+    "Sample",
+    "evaluate",
+    "image_auroc",
+    "longest_extent",
+    "measure",
+    "read_samples",
+    "select_tests",
+]
 
 EvaluateProgress = Callable[[int, int], None]
 
@@ -44,90 +64,91 @@ class Sample:
     pixels: NDArray[np.uint8]
     mask: NDArray[np.bool_] | None
     size: float | None
+    mask_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Some of the defective images against all good ones."""
+class Selected:
+    """Test images that bundles may be measured on, and how many were left out and why."""
 
-    name: str
-    images: int
-    image_auroc: float
-    largest_size: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateReport:
-    """AUROCs are None where one side has no image. Sizes as in the samples; px if measured from masks."""
-
-    image_auroc: float | None
-    pixel_auroc: float | None
-    images: int
-    good: int
-    defective: int
-    without_mask: int
-    """Defective images that count for the image AUROC alone."""
-    unfit: int
-    """Images that the line would not judge but call UNKNOWN; scored here all the same."""
-    per_kind: tuple[Group, ...]
-    per_third: tuple[Group, ...]
-    """Defective images of known size, in thirds from small to large."""
-    larger_two_thirds_image_auroc: float | None
-    seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as a JSON object."""
-        groups = {
-            name: [asdict(group) for group in getattr(self, name)] for name in ("per_kind", "per_third")
-        }
-        return {**asdict(self), **groups}
-
-
-class PixelHistogram:
-    """Counts of pixel scores, from which the AUROC follows without keeping or sorting them."""
-
-    def __init__(self) -> None:
-        self._good = np.zeros(_BINS, np.int64)
-        self._defective = np.zeros(_BINS, np.int64)
-
-    def add(self, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> None:
-        """Count a map, float32 [H, W], never negative; `mask` bool [H, W] says where it is defective."""
-        bins = np.ascontiguousarray(anomaly_map).view(np.uint32).ravel() >> _DROPPED_BITS
-        everything = np.bincount(bins, minlength=_BINS)
-        if mask is None:
-            self._good += everything
-            return
-        defective = np.bincount(bins[mask.ravel()], minlength=_BINS)
-        self._defective += defective
-        self._good += everything - defective
-
-    def auroc(self) -> float | None:
-        """Return the probability that a defective pixel scores over a good one, ties counted half."""
-        good, defective = int(self._good.sum()), int(self._defective.sum())
-        if not good or not defective:
-            return None
-        below = np.cumsum(self._good) - self._good / 2
-        return float(np.dot(self._defective.astype(np.float64), below) / good / defective)
+    tests: tuple[Labelled, ...]
+    reserved: int
+    in_training: int
+    warnings: tuple[str, ...]
 
 
 def evaluate(
     bundle: Path, data: Path, runtime: RuntimeSettings, progress: EvaluateProgress | None = None
 ) -> EvaluateReport:
-    """Evaluate a bundle on a folder in MVTec's layout.
+    """Evaluate a bundle at its decision in force, on the test images of a folder or CSV list.
 
     Raises CalibrationError for data that cannot be used, BundleError and EngineError as open_engine does.
     """
     tests = read_layout(data).test
     if not tests:
-        raise CalibrationError(f"{data}: no images in test/<kind>. Lay it out as test/good, test/<kind>.")
+        raise CalibrationError(
+            f"{data}: no images in test/<kind>. Lay it out as test/good, test/<kind>,"
+            " or give their rows of the CSV list the split test."
+        )
     loaded = load_bundle(bundle)
+    limits, warnings = limits_in_force(loaded, runtime)
+    selected = select_tests(data, tests, [loaded])
     size = loaded.manifest.image_size
     opened = open_runtime(runtime, loaded.graph_file(runtime.precision), size)
     try:
-        samples = read_samples(tests)
-        return measure(samples, len(tests), loaded.manifest.preparation, size, opened, progress)
+        samples = read_samples(selected.tests)
+        count = len(selected.tests)
+        report = measure(samples, count, loaded.manifest.preparation, size, opened, progress, limits)
     finally:
         opened.close()
+    return replace(
+        report,
+        reserved=selected.reserved,
+        in_training=selected.in_training,
+        warnings=(*selected.warnings, *warnings),
+    )
+
+
+def limits_in_force(bundle: Bundle, runtime: RuntimeSettings) -> tuple[Limits | None, tuple[str, ...]]:
+    """Return the limits for a runtime and precision, or None with a warning: scores need no limits."""
+    key = limits_key(runtime.name, runtime.precision)
+    limits = bundle.decision.limits.get(key)
+    if limits is not None:
+        return limits, ()
+    return None, (f"{bundle.folder}: has no limits for {key}, so no verdicts. Calibrate it for that.",)
+
+
+def select_tests(data: Path, tests: Sequence[Labelled], bundles: Sequence[Bundle]) -> Selected:
+    """Leave out test images that any of the bundles was chosen by or trained with, known by their content.
+
+    Raises CalibrationError if none is left.
+    """
+    reserved = {each for bundle in bundles for each in bundle.decision.reserved}
+    trained = {each for bundle in bundles for each in _training_ids(bundle)}
+    left: list[Labelled] = []
+    seen: list[Path] = []
+    held_back = 0
+    for test in tests:
+        short = _short_id(test.file)
+        if short in trained:
+            seen.append(test.file)
+        elif short in reserved:
+            held_back += 1
+        else:
+            left.append(test)
+    if not left:
+        raise CalibrationError(
+            f"{data}: no test image is left to measure on: {held_back} chose the limits in force,"
+            f" {len(seen)} were used in training. Add test images that the bundle has not seen."
+        )
+    warnings: tuple[str, ...] = ()
+    if seen:
+        told = (
+            f"{len(seen)} test images are the same as images used in training and were left out,"
+            f" first {seen[0]}. Keep test images apart from those to train with."
+        )
+        warnings = (told,)
+    return Selected(tuple(left), held_back, len(seen), warnings)
 
 
 def read_samples(tests: Sequence[Labelled]) -> Iterator[Sample]:
@@ -135,7 +156,8 @@ def read_samples(tests: Sequence[Labelled]) -> Iterator[Sample]:
     for test in tests:
         pixels = read_pixels(test.file)
         mask = None if test.mask is None else read_mask(test.mask, (pixels.shape[0], pixels.shape[1]))
-        yield Sample(str(test.file), test.kind, pixels, mask, None if mask is None else longest_extent(mask))
+        size = None if mask is None else longest_extent(mask)
+        yield Sample(str(test.file), test.kind, pixels, mask, size, test.mask)
 
 
 def measure(
@@ -145,37 +167,51 @@ def measure(
     image_size: int,
     runtime: Runtime,
     progress: EvaluateProgress | None = None,
+    limits: Limits | None = None,
 ) -> EvaluateReport:
-    """Score samples as the line would, against their truth. Raises CalibrationError for a wrong size."""
+    """Score samples as the line would, against their truth, and judge them by `limits` if given.
+
+    Raises CalibrationError for a wrong size.
+    """
     started = time.monotonic()
-    preparer = Preparer(preparation, image_size)
+    scorer = ImageScorer(preparation, image_size, runtime)
     pixels = PixelHistogram()
-    scores: list[float] = []
-    kinds: list[str] = []
-    sizes: list[float | None] = []
-    unfit = without_mask = 0
+    results: list[ImageResult] = []
+    without_mask = 0
     for sample in samples:
-        prepared = preparer.prepare(sample.pixels)
-        if prepared.image is None:
-            raise CalibrationError(
-                f"{sample.name}: {'; '.join(prepared.unfit)}. Evaluate on this bundle's camera."
+        scored = scorer.score(sample.pixels, sample.name)
+        judged = None if limits is None else judge(scored.score, scored.unfit, limits)
+        results.append(
+            ImageResult(
+                file=sample.name,
+                kind=sample.kind,
+                defective=sample.kind != GOOD,
+                score=scored.score,
+                verdict=None if judged is None else judged.verdict,
+                reason="" if judged is None else judged.reason,
+                unfit=scored.unfit,
+                mask=sample.mask_file,
+                size=sample.size,
             )
-        unfit += bool(prepared.unfit)
-        result = runtime.infer(prepared.image)
-        scores.append(float(result.score[0]))
-        kinds.append(sample.kind)
-        sizes.append(sample.size)
-        if sample.kind == "good" or sample.mask is not None:
-            # At the image's own size, where the truth was drawn: thin defects would vanish from a small mask.
-            height, width = sample.pixels.shape[:2]
-            full = np.empty((height, width), np.float32)
-            cv2.resize(result.anomaly_map[0], (width, height), dst=full, interpolation=cv2.INTER_LINEAR)
-            pixels.add(full, sample.mask)
+        )
+        if sample.kind == GOOD or sample.mask is not None:
+            pixels.add(at_size_of(sample.pixels, scored.anomaly_map), sample.mask)
         else:
             without_mask += 1
         if progress is not None:
-            progress(len(scores), count)
-    return _report(np.asarray(scores), kinds, sizes, pixels.auroc(), unfit, without_mask, started)
+            progress(len(results), count)
+    return build_report(results, pixels, limits, without_mask, started)
+
+
+def at_size_of(pixels: NDArray[np.uint8], anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a map at its image's own size, where the truth was drawn.
+
+    A truth made small would lose thin defects.
+    """
+    height, width = pixels.shape[:2]
+    full = np.empty((height, width), np.float32)
+    cv2.resize(anomaly_map, (width, height), dst=full, interpolation=cv2.INTER_LINEAR)
+    return full
 
 
 def longest_extent(mask: NDArray[np.bool_]) -> float | None:
@@ -187,50 +223,18 @@ def longest_extent(mask: NDArray[np.bool_]) -> float | None:
     return float(max(sides)) + 1
 
 
-def _report(
-    scores: NDArray[np.float64],
-    kinds: Sequence[str],
-    sizes: Sequence[float | None],
-    pixel_auroc: float | None,
-    unfit: int,
-    without_mask: int,
-    started: float,
-) -> EvaluateReport:
-    good = np.asarray([kind == "good" for kind in kinds])
-    defective = ~good
-    by_kind = {kind: np.asarray([each == kind for each in kinds]) for kind in sorted(set(kinds) - {"good"})}
-    sized = sorted((size, index) for index, size in enumerate(sizes) if size is not None and defective[index])
-    order = np.asarray([index for _, index in sized], np.int64)
-    thirds: list[NDArray[np.int64]] = [part for part in np.array_split(order, 3) if len(part)]
-    larger = order[len(thirds[0]) :] if thirds else order
-
-    def group(name: str, chosen: NDArray[Any], largest: float | None = None) -> Group | None:
-        value = image_auroc(scores[good], scores[chosen])
-        return None if value is None else Group(name, len(scores[chosen]), value, largest)
-
-    names = ("smallest", "middle", "largest")
-    kinds_groups = [group(kind, chosen) for kind, chosen in by_kind.items()]
-    third_groups = [
-        group(name, part, sizes[int(part[-1])]) for name, part in zip(names, thirds, strict=False)
-    ]
-    return EvaluateReport(
-        image_auroc=image_auroc(scores[good], scores[defective]),
-        pixel_auroc=pixel_auroc,
-        images=len(scores),
-        good=int(good.sum()),
-        defective=int(defective.sum()),
-        without_mask=without_mask,
-        unfit=unfit,
-        per_kind=tuple(each for each in kinds_groups if each is not None),
-        per_third=tuple(each for each in third_groups if each is not None),
-        larger_two_thirds_image_auroc=image_auroc(scores[good], scores[larger]),
-        seconds=time.monotonic() - started,
-    )
+def _training_ids(bundle: Bundle) -> Collection[str]:
+    """Return the ids of all images that a bundle was made from; none for a bundle that lists none."""
+    images = bundle.manifest.training.get("images")
+    if not isinstance(images, dict):
+        return ()
+    return {str(each) for ids in images.values() if isinstance(ids, list) for each in ids}
 
 
-def image_auroc(good: NDArray[np.float64], defective: NDArray[np.float64]) -> float | None:
-    """Return the probability that a defective image scores over a good one; None if either has none."""
-    if not len(good) or not len(defective):
-        return None
-    truth = np.concatenate((np.zeros(len(good)), np.ones(len(defective))))
-    return float(cast("Any", roc_auc_score)(truth, np.concatenate((good, defective))))
+def _short_id(file: Path) -> str:
+    try:
+        return file_id(file)[:SHORT_ID]
+    except OSError as error:
+        raise CalibrationError(
+            f"{file}: cannot be read ({error.strerror}). Correct the list, or put the file there."
+        ) from error
