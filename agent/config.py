@@ -20,7 +20,7 @@ from inspectd.io.camera_settings import (
     FolderCameraSettings,
     VideoCameraSettings,
 )
-from inspectd.io.plc_settings import PlcSettings
+from inspectd.io.plc_settings import AnyPlcSettings
 
 
 class _Settings(BaseModel):
@@ -81,7 +81,7 @@ class StationSettings(_Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=64, description="name of the station")
     line: LineSettings
-    plc: PlcSettings
+    plc: AnyPlcSettings
     cameras: Annotated[
         list[CameraSettings], Field(min_length=1, max_length=1, description="the station's camera")
     ]

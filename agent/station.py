@@ -32,10 +32,10 @@ from inspectd.inference.runtime import RuntimeSettings
 from inspectd.io.camera import Camera
 from inspectd.io.camera_process import CameraProcess
 from inspectd.io.camera_settings import CameraSettings
-from inspectd.io.modbus import ModbusTransport
 from inspectd.io.plc import FaultCode, Reason, Verdict
 from inspectd.io.plc_events import NoPosition, Position, Result
 from inspectd.io.plc_link import PlcLink
+from inspectd.io.transports import transport_of
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,7 @@ class Station:
         self.line = self._make_line()
         self.host = self._make_host()
         recipes = frozenset(entry.recipe for entry in settings.classes)
-        self.link = PlcLink(settings.plc, ModbusTransport(settings.plc), self.host, recipes)
+        self.link = PlcLink(settings.plc, transport_of(settings.plc), self.host, recipes)
         self._thread = threading.Thread(target=self.line.run, name="inspection", daemon=True)
         self.host.inspecting = self._thread.is_alive
 

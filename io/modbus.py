@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pymodbus.pdu import ModbusPDU
 
-    from inspectd.io.plc_settings import PlcSettings
+    from inspectd.io.plc_settings import ModbusTcpSettings
 
 # The library logs each error that it raises, too, once per attempt: the link reports an outage once.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -33,7 +33,7 @@ class ModbusTransport:
     in drops. After an error the connection is closed: `connect` again.
     """
 
-    def __init__(self, settings: PlcSettings) -> None:
+    def __init__(self, settings: ModbusTcpSettings) -> None:
         self._settings = settings
         self._where = f"Modbus TCP {settings.host}:{settings.port}, device {settings.device_id}"
         self._client: ModbusTcpClient | None = None

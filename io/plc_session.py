@@ -223,7 +223,7 @@ class PlcSession:
     def _refuse(self) -> None:
         self.refusal = (
             f"another agent is writing station {self._settings.station}'s words in the PLC at "
-            f"{self._settings.host}:{self._settings.port}: its heartbeat changed within "
+            f"{self._settings.host}: its heartbeat changed within "
             f"{LISTEN_S * 1000:.0f} ms; stop it, or give this one a base address of its own"
         )
         self._transport.close()

@@ -23,17 +23,11 @@ def _address(host: str) -> str:
 
 
 class PlcSettings(BaseModel):
-    """How to reach the PLC and how the two run together; times in ms, the encoder in counts."""
+    """How the PLC and the agent run together, whatever the protocol; times in ms, the encoder in counts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    kind: Literal["modbus_tcp"] = Field(default="modbus_tcp", description="protocol; the agent is the client")
     host: Annotated[str, AfterValidator(_address)] = Field(description="IP address of the PLC")
-    port: int = Field(default=502, ge=1, le=65535, description="TCP port of the PLC")
-    device_id: int = Field(default=1, ge=0, le=255, description="Modbus unit identifier")
-    base_address: int = Field(
-        default=0, ge=0, le=65535 - 131, description="holding register (counted from 0) of word 0"
-    )
     station: int = Field(default=1, ge=1, le=65535, description="number of this station, written in word 51")
     mode: Literal["plc_triggered", "free_running"] = Field(
         default="plc_triggered",
@@ -56,3 +50,33 @@ class PlcSettings(BaseModel):
     max_speed_counts_per_s: float = Field(
         default=10_000.0, gt=0.0, description="fastest the encoder ever counts; free-running mode only"
     )
+
+
+class ModbusTcpSettings(PlcSettings):
+    """The PLC is a Modbus TCP server, the agent its client."""
+
+    kind: Literal["modbus_tcp"] = "modbus_tcp"
+    port: int = Field(default=502, ge=1, le=65535, description="TCP port of the PLC")
+    device_id: int = Field(default=1, ge=0, le=255, description="Modbus unit identifier")
+    base_address: int = Field(
+        default=0, ge=0, le=65535 - 131, description="holding register (counted from 0) of word 0"
+    )
+
+
+class S7Settings(PlcSettings):
+    """The PLC is an S7-300, 400, 1200 or 1500 with one non-optimised data block, PUT/GET permitted."""
+
+    kind: Literal["s7"]
+    port: int = Field(default=102, ge=1, le=65535, description="TCP port of the PLC")
+    rack: int = Field(default=0, ge=0, le=7, description="rack of the CPU")
+    slot: int = Field(
+        default=1, ge=0, le=31, description="slot of the CPU: 1 for S7-1200/1500, 2 for 300/400"
+    )
+    data_block: int = Field(ge=1, le=65535, description="number of the data block")
+    base_byte: int = Field(
+        default=0, ge=0, le=65535 - 263, multiple_of=2, description="byte of the block where word 0 lies"
+    )
+
+
+AnyPlcSettings = Annotated[ModbusTcpSettings | S7Settings, Field(discriminator="kind")]
+"""Settings of any protocol."""

@@ -16,8 +16,8 @@ from inspectd.inference.runtime import RuntimeSettings
 from inspectd.io.camera_process import check_camera
 from inspectd.io.camera_settings import FolderCameraSettings, VideoCameraSettings
 from inspectd.io.errors import DeviceError
-from inspectd.io.modbus import ModbusTransport
 from inspectd.io.plc import READ_COUNT, READ_START
+from inspectd.io.transports import transport_of
 
 
 def check_config(config: Path, *, hardware: bool, as_json: bool) -> None:
@@ -92,7 +92,7 @@ def _find_in_hardware(settings: StationSettings) -> list[str]:
         check_camera(settings.camera)
     except DeviceError as error:
         errors.append(f"cameras.0: {error}")
-    transport = ModbusTransport(settings.plc)
+    transport = transport_of(settings.plc)
     try:
         transport.connect()
         transport.read(READ_START, READ_COUNT)

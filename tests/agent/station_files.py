@@ -16,6 +16,7 @@ line:
   eye_to_gate_ms: 1000
 plc:
   host: 127.0.0.1
+  kind: modbus_tcp
   max_trigger_age_ms: 40
 cameras:
   - kind: folder
@@ -56,7 +57,13 @@ def settings_with(
         "frame_transfer_ms": 5.0,
         "eye_to_gate_ms": 1000.0,
     }
-    link = {"host": "127.0.0.1", "cycle_ms": 5.0, "max_trigger_age_ms": 40.0, "plc_scan_ms": 10.0}
+    link = {
+        "kind": "modbus_tcp",
+        "host": "127.0.0.1",
+        "cycle_ms": 5.0,
+        "max_trigger_age_ms": 40.0,
+        "plc_scan_ms": 10.0,
+    }
     top_camera = {"kind": "simulated", "name": "top", "trigger": "hardware", "wire_port": 5021}
     content = {
         "name": "press-3",

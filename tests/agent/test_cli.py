@@ -74,9 +74,9 @@ def test_check_finds_what_is_wrong_on_the_disk(inspectd: Inspectd, tmp_path: Pat
     told = [error.removeprefix(f"{config}:").split(": ")[:2] for error in done.report["errors"]]
     assert told == [
         ["6", "line.step_limit_ms"],
-        ["19", "classes.0.bundle"],
-        ["16", "cameras.0.path"],
-        ["21", "record.folder"],
+        ["20", "classes.0.bundle"],
+        ["17", "cameras.0.path"],
+        ["22", "record.folder"],
     ]
     assert not done.report["ok"]
 
@@ -87,7 +87,7 @@ def test_check_finds_a_missing_video(inspectd: Inspectd, tmp_path: Path) -> None
     done = inspectd("check", config)
     assert done.status == 1
     assert (
-        f"error: {config}:16: cameras.0.source: {tmp_path}/run.mp4: no such video file; name one" in done.out
+        f"error: {config}:17: cameras.0.source: {tmp_path}/run.mp4: no such video file; name one" in done.out
     )
 
 
@@ -99,7 +99,7 @@ def test_check_warns_of_a_stream(inspectd: Inspectd, tmp_path: Path) -> None:
     done = inspectd("check", config)
     assert done.status == 0
     assert done.out.startswith(
-        f"warning: {config}:16: cameras.0.source: a network stream carries no exposure"
+        f"warning: {config}:17: cameras.0.source: a network stream carries no exposure"
     )
 
 

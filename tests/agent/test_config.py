@@ -57,7 +57,7 @@ def test_paths_through_a_link_are_taken_from_the_linked_file(tmp_path: Path) -> 
 def test_unknown_home_is_an_error_with_its_line(tmp_path: Path) -> None:
     """A ~name that is no user of this machine is told like any other mistake."""
     config = write_station(tmp_path, ("path: images", "path: ~nobody-of-this-name/images"))
-    with pytest.raises(ConfigError, match=r"station.yaml:16: cameras.0.path: .*write the whole path"):
+    with pytest.raises(ConfigError, match=r"station.yaml:17: cameras.0.path: .*write the whole path"):
         load_config(config)
 
 

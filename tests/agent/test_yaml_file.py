@@ -247,24 +247,24 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     ]
     problems = problems_of(write_station(tmp_path, *changes))
     keys = [re.sub(r".*?yaml:(\d+: [^ ]+):.*", r"\1", problem) for problem in problems]
-    assert keys == ["5: line.deadline_ms", "13: cameras.0.path", "16: cameras.0.pth", "18: classes.0.recipe"]
+    assert keys == ["5: line.deadline_ms", "14: cameras.0.path", "17: cameras.0.pth", "19: classes.0.recipe"]
 
 
 BROKEN = {
     "key twice": (
         STATION.replace("name: top", "kind: folder").encode(),
-        ':14: found duplicate key "kind" with value "folder" (original value: "folder"); keep one of the two',
+        ':15: found duplicate key "kind" with value "folder" (original value: "folder"); keep one of the two',
     ),
-    "section twice": (f"{STATION}line: {{}}\n".encode(), ':22: found duplicate key "line" with value'),
+    "section twice": (f"{STATION}line: {{}}\n".encode(), ':23: found duplicate key "line" with value'),
     "colon forgotten": (STATION.replace("plc:", "plc").encode(), ":10: could not find expected ':'; correct"),
     "tab": (STATION.replace("  host", "\thost").encode(), ":10: found character '\\t' that cannot start"),
     "bracket left open": (STATION.replace("path: images", "path: [images").encode(), ":"),
-    "two documents": (f"{STATION}---\na: 1\n".encode(), ":22: but found another document; correct the YAML"),
+    "two documents": (f"{STATION}---\na: 1\n".encode(), ":23: but found another document; correct the YAML"),
     "empty": (b"", ":1: holds no settings; write keys such as `name:` and `line:` at its top level"),
     "comments alone": (b"# nothing\n", ":1: holds no settings"),
     "list": (b"- a\n- b\n", ":1: holds no settings"),
     "sentence": (b"this is no configuration\n", ":1: holds no settings"),
-    "not UTF-8": (STATION.encode() + b"# M\xfchle\n", ":22: is not UTF-8 text (invalid start byte); save it"),
+    "not UTF-8": (STATION.encode() + b"# M\xfchle\n", ":23: is not UTF-8 text (invalid start byte); save it"),
     "zero byte": (b"name: \x00\n", ": unacceptable character #x0000: special characters are not allowed"),
     "image": (b"\x89PNG\r\n\x1a\n\x00\x00", ":1: is not UTF-8 text"),
 }

@@ -17,7 +17,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from inspectd.io.errors import PlcError
 from inspectd.io.modbus import ModbusTransport
-from inspectd.io.plc_settings import PlcSettings
+from inspectd.io.plc_settings import ModbusTcpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -28,7 +28,9 @@ BASE = 1000
 
 def transport_to(port: int, timeout_ms: float = 200) -> ModbusTransport:
     return ModbusTransport(
-        PlcSettings(host="127.0.0.1", port=port, device_id=DEVICE, base_address=BASE, timeout_ms=timeout_ms)
+        ModbusTcpSettings(
+            host="127.0.0.1", port=port, device_id=DEVICE, base_address=BASE, timeout_ms=timeout_ms
+        )
     )
 
 

@@ -265,6 +265,7 @@ def _plc(options: LineOptions) -> dict[str, Any]:
     lead = CONFIGURED_SCAN_MS if options.trigger == "hardware" else 0.0
     taken = _trigger_to_exposure_ms(options) + lead + CONFIGURED_SCAN_MS
     return {
+        "kind": "modbus_tcp",
         "host": "127.0.0.1",
         "mode": options.mode,
         "plc_scan_ms": CONFIGURED_SCAN_MS,

@@ -58,7 +58,7 @@ def write_config(folder: Path, port: int) -> Path:
             "trigger_to_exposure_ms": 60.0,
             "eye_to_gate_ms": 3000.0,
         },
-        "plc": {"host": "127.0.0.1", "port": port, "max_trigger_age_ms": 100.0},
+        "plc": {"kind": "modbus_tcp", "host": "127.0.0.1", "port": port, "max_trigger_age_ms": 100.0},
         "cameras": [{"kind": "folder", "path": "images", "trigger": "software"}],
         "classes": [{"recipe": 1, "bundle": str(BUNDLE)}],
         "record": {"folder": "record"},
