@@ -4,7 +4,8 @@ Noise (Eq. 4) hides small defects from the network; larger ones it would copy th
 Each defect is a soft-edged shape filled with one of: a place right beside it (which takes away a hole, an
 edge, a print), any other place of the image, one of its colours, a colour laid over it, the image itself
 lighter or darker. Half of the defects take something away: they lie on the image's edges and are filled from
-beside, for a hole or an edge that is missing must be missed.
+beside, for a hole or an edge that is missing must be missed. In half of the images whole features are removed
+besides, or instead (see `removal`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from inspectd.calibration.removal import remove_feature
 
 F32: TypeAlias = NDArray[np.float32]
 
@@ -28,11 +31,21 @@ _SHAPES = ("polygon", "ellipse", "stroke")
 _FILLINGS = ("beside", "elsewhere", "own colour", "tint", "brightness")
 _MOST = 3
 """Defects in one image."""
+_FEATURES_GO = 0.5
+"""Share of images that lose features, one or two; half of these have no other defect."""
 
 
 def add_defects(image: F32, generator: np.random.Generator) -> F32:
-    """Return a copy of an image, float32 [S, S, 3] in [0, 1], with one to three defects pasted in."""
+    """Return a copy of an image, float32 [S, S, 3] in [0, 1], with synthetic defects.
+
+    One to three are pasted in, or one or two features removed, or both.
+    """
     image = np.array(image, np.float32)
+    if generator.random() < _FEATURES_GO:
+        for _ in range(int(generator.integers(1, 3))):
+            image = remove_feature(image, generator)
+        if generator.random() < 0.5:  # noqa: PLR2004  half of them
+            return image
     for _ in range(int(generator.integers(1, _MOST + 1))):
         side = image.shape[0]
         takes_away = bool(generator.random() < _TAKES_AWAY)
