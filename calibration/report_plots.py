@@ -62,8 +62,9 @@ def score_histogram(good: F64, by_kind: dict[str, F64], limits: Limits) -> bytes
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(HEIGHT, strips))
         top.hist(good, bins=edges, color=GOOD, alpha=0.85, label=f"good ({len(good)})")
         if len(defective):
-            style = {"color": DEFECTIVE, "alpha": 0.55, "hatch": "////", "edgecolor": DEFECTIVE}
-            top.hist(defective, bins=edges, label=f"defective ({len(defective)})", **style)
+            style = {"facecolor": "none", "hatch": "//////", "edgecolor": DEFECTIVE, "linewidth": 1.2}
+            label = f"defective ({len(defective)})"
+            top.hist(defective, bins=edges, histtype="stepfilled", label=label, **style)
         top.set_ylabel("parts")
         bottom.set_xlabel("anomaly score, no unit" + (" (logarithmic)" if logarithmic else ""))
         for axes in (top, bottom):
@@ -141,7 +142,7 @@ def _square(
         figure = new_figure(SQUARE, SQUARE)
         axes = figure.subplots()
         axes.plot(*chance, color=QUIET, linewidth=1, linestyle=":", label="chance")
-        axes.plot(curve.x, curve.y, color=GOOD, linewidth=1.8)
+        axes.plot(curve.x, curve.y, color=GOOD, linewidth=1.8, drawstyle="steps-post")
         if curve.in_force is not None:
             x_now, y_now = curve.in_force
             point = axes.plot(x_now, y_now, "D", color=DEFECTIVE, markersize=7, clip_on=False, zorder=5)[0]
