@@ -173,6 +173,19 @@ def measure(
 
     Raises CalibrationError for a wrong size.
     """
+    return measure_pixels(samples, count, preparation, image_size, runtime, progress, limits)[0]
+
+
+def measure_pixels(
+    samples: Iterator[Sample],
+    count: int,
+    preparation: Preparation,
+    image_size: int,
+    runtime: Runtime,
+    progress: EvaluateProgress | None = None,
+    limits: Limits | None = None,
+) -> tuple[EvaluateReport, PixelHistogram]:
+    """Do as `measure`, and return the pixels' histograms as well: to compare two bundles."""
     started = time.monotonic()
     scorer = ImageScorer(preparation, image_size, runtime)
     pixels = PixelHistogram()
@@ -200,7 +213,7 @@ def measure(
             without_mask += 1
         if progress is not None:
             progress(len(results), count)
-    return build_report(results, pixels, limits, without_mask, started)
+    return build_report(results, pixels, limits, without_mask, started), pixels
 
 
 def at_size_of(pixels: NDArray[np.uint8], anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:

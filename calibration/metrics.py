@@ -12,14 +12,13 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from sklearn import metrics
+
+from inspectd.calibration.rates import CONFIDENCE, observed_rate
 
 F64 = NDArray[np.float64]
 Interval = tuple[float, float]
 
-CONFIDENCE = 0.95
-"""Of every interval."""
 RESAMPLES = 1000
 
 _sklearn = cast("Any", metrics)
@@ -39,8 +38,8 @@ class Rate:
         """Compute rate and interval of `count` among `of`."""
         if not of:
             return cls(count, of, None, None)
-        found = cast("Any", stats).binomtest(count, of).proportion_ci(CONFIDENCE, method="exact")
-        return cls(count, of, count / of, (float(found.low), float(found.high)))
+        found = observed_rate(count, of, CONFIDENCE)
+        return cls(count, of, found.share, (found.low, found.high))
 
 
 @dataclass(frozen=True, slots=True)

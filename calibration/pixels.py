@@ -169,7 +169,7 @@ def aupro_of_counts(good: NDArray[Any], regions: NDArray[Any], limit: float = AU
 
 def _drawn(weights: NDArray[np.int64], matrix: Any) -> F64:
     """Return the histograms of resamples, float64 [B, bins]."""
-    return np.asarray((cast("Any", matrix.T) @ weights.T.astype(np.float64)).T, np.float64)
+    return np.asarray((matrix.T @ weights.T.astype(np.float64)).T, np.float64)
 
 
 def _in_parts(weights: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from inspectd.agent.cli.output import fail, print_json, say
 from inspectd.agent.cli.progress import progress_bar
 from inspectd.agent.yaml_problems import explain
-from inspectd.inference.runtime import RuntimeSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +80,11 @@ def run_training(options: TrainOptions, *, as_json: bool) -> None:
     _print(summary, as_json=as_json)
 
 
-def run_evaluation(bundle: Path, data: Path, runtime: str, precision: str, *, as_json: bool) -> None:
-    """Measure a bundle on a folder of test images."""
-    try:
-        from inspectd.calibration.errors import CalibrationError
-        from inspectd.calibration.evaluate import evaluate
-    except ImportError as error:
-        fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
-    try:
-        settings = RuntimeSettings.model_validate({"name": runtime, "precision": precision})
-    except ValidationError as error:
-        fail(_wrong_option(error), status=2)
-    with progress_bar("scoring") as advance:
-        try:
-            report = evaluate(bundle, data, settings, advance)
-        except CalibrationError as error:
-            fail(str(error))
-    _print(report.to_json(), as_json=as_json)
-
-
 def _wrong_option(error: ValidationError) -> str:
     """Name the option that the settings refuse, what is wrong with it and what would be right."""
     detail = error.errors(include_url=False)[0]
     field = str(detail["loc"][0]) if detail["loc"] else ""
-    option = {"name": "--runtime", "image_size": "--size", "class_name": "--name"}.get(field, f"--{field}")
+    option = {"image_size": "--size", "class_name": "--name"}.get(field, f"--{field}")
     return f"{option}: {explain({}, None, (field,), detail)}"
 
 

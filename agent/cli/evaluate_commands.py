@@ -11,16 +11,58 @@ from inspectd.agent.cli.arguments import BundleArgument, JsonOption
 
 app = typer.Typer()
 
+DataArgument = Annotated[
+    Path, typer.Argument(help="Test images and masks: a folder in the MVTec AD layout, or a CSV list.")
+]
+RuntimeOption = Annotated[str, typer.Option(help="openvino or torch.")]
+PrecisionOption = Annotated[str, typer.Option(help="float32 or bfloat16.")]
+
 
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917  one for each option
     bundle: BundleArgument,
-    data: Annotated[Path, typer.Argument(help="Test images and masks in the MVTec AD layout.")],
-    runtime: Annotated[str, typer.Option(help="openvino or torch.")] = "openvino",
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    data: DataArgument,
+    runtime: RuntimeOption = "openvino",
+    precision: PrecisionOption = "float32",
+    paper: Annotated[bool, typer.Option("--paper", help="The paper's Tables II to VIII beside it.")] = False,
+    paper_class: Annotated[str, typer.Option(help="Class of the paper; default: the bundle's.")] = "",
+    figures: Annotated[Path | None, typer.Option(help="Folder for the paper's Figures 5 to 9.")] = None,
+    time_with: Annotated[
+        list[Path] | None, typer.Option(help="Bundle of another class for Figure 7; may be repeated.")
+    ] = None,
+    without_noise: Annotated[
+        Path | None,
+        typer.Option(help="Bundle trained without noise for Figure 6; default: the same weights."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how well a bundle tells good parts from defective ones."""
-    from inspectd.agent.cli.calibrate import run_evaluation
+    from inspectd.agent.cli.evaluate import EvaluateOptions, run_evaluation
 
-    run_evaluation(bundle, data, runtime, precision, as_json=as_json)
+    options = EvaluateOptions(
+        bundle=bundle,
+        data=data,
+        runtime=runtime,
+        precision=precision,
+        paper=paper or bool(paper_class),
+        paper_class=paper_class,
+        figures=figures,
+        time_with=tuple(time_with or ()),
+        without_noise=without_noise,
+    )
+    run_evaluation(options, as_json=as_json)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="Folder of the bundle in force.")],
+    b: Annotated[Path, typer.Argument(help="Folder of the bundle that may follow it.")],
+    data: DataArgument,
+    runtime: RuntimeOption = "openvino",
+    precision: PrecisionOption = "float32",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure two bundles on the same images and list the verdicts that would change."""
+    from inspectd.agent.cli.evaluate import run_comparison
+
+    run_comparison(a, b, data, runtime, precision, as_json=as_json)
