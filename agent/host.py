@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
+from inspectd.agent.classes import Classes
 from inspectd.agent.ledger import Ledger, OpenPart
 from inspectd.agent.line import Line
 from inspectd.agent.outcomes import Outcomes, in_force
 from inspectd.agent.record import Recorder
-from inspectd.agent.scorer import Scorer
 from inspectd.agent.supervision import Faults, Pulse
 from inspectd.agent.times import PartTimes
 from inspectd.agent.verdict import Finding, InForce
@@ -45,7 +46,7 @@ class Host:
         times: PartTimes,
         camera: Camera,
         software_trigger: bool,
-        scorers: Mapping[int, Scorer],
+        classes: Classes,
         ledger: Ledger,
         line: Line,
         outcomes: Outcomes,
@@ -60,7 +61,7 @@ class Host:
         self._times = times
         self._camera = camera
         self._software_trigger = software_trigger
-        self._scorers = scorers
+        self._classes = classes
         self._ledger = ledger
         self._line = line
         self._outcomes = outcomes
@@ -74,6 +75,7 @@ class Host:
         self._written: list[Callable[[Sequence[int], float], None]] = []
         self._recipe = 0
         self._overdue = False
+        self._concerns: tuple[str, ...] = ()
         self.last_cycle = 0.0
         self.inspecting: Callable[[], bool] = lambda: False
 
@@ -116,6 +118,10 @@ class Host:
         if bool(overdue) != self._overdue:
             self._overdue = bool(overdue)
             log.error("inspection_overdue", step=overdue) if overdue else log.info("inspection_back")
+        concerns = self._classes.concerns
+        if concerns != self._concerns:
+            self._concerns = concerns
+            log.warning("degraded", why=concerns) if concerns else log.info("degraded_no_more")
         camera_alive = self._camera.status().alive
         self._faults.stand(FaultCode.CAMERA_LOST, present=not camera_alive)
         fault = self._faults.current()
@@ -125,7 +131,7 @@ class Host:
             beating=self.inspecting() and not overdue,
             online=True,
             fault=fault,
-            degraded=not self._recorder.status().healthy,
+            degraded=bool(concerns) or not self._recorder.status().healthy,
             shadow=self._shadow,
             stop_line=self._faults.holds(FaultCode.STOP_LINE),
             recipe_in_force=self._recipe,
@@ -153,13 +159,11 @@ class Host:
         return self._read_record(epoch)
 
     def _open(self, trigger: Trigger) -> None:
-        scorer = self._scorers.get(trigger.recipe)
-        in_force_now = in_force(trigger.recipe, scorer) if scorer else InForce(trigger.recipe, "", "", "")
-        part = OpenPart(
+        part = partial(
+            OpenPart,
             part_id=trigger.part_id,
             trig_id=trigger.trig_id,
             epoch=trigger.epoch,
-            in_force=in_force_now,
             seen_at=trigger.seen_at,
             window_start=trigger.window_start - self._times.early,
             window_end=trigger.window_start + self._times.window,
@@ -167,13 +171,7 @@ class Host:
             serial=trigger.serial,
             lot=trigger.lot,
         )
-        if scorer is None:
-            finding = Finding(Verdict.UNKNOWN, Reason.OFFLINE, f"no class for recipe {trigger.recipe}")
-            self._outcomes.conclude(part, finding, trigger.seen_at)
-            return
-        self._recipe = trigger.recipe
-        self._enter(part)
-        if self._software_trigger:
+        if self._enter(trigger.recipe, part, trigger.seen_at) and self._software_trigger:
             self._camera.trigger()
 
     def on_frame(self, frame: Frame) -> None:
@@ -190,30 +188,35 @@ class Host:
     def _open_free_running(self, frame: Frame, part_id: int) -> bool:
         """Open the part that a frame shows; False if there is nothing to judge it by."""
         epoch, recipe = self._plc_now()
-        scorer = self._scorers.get(recipe)
-        part = OpenPart(
+        part = partial(
+            OpenPart,
             part_id=part_id,
             trig_id=0,
             epoch=epoch,
-            in_force=in_force(recipe, scorer) if scorer else InForce(recipe, "", "", ""),
             seen_at=frame.exposed_at,
             window_start=frame.exposed_at,
             window_end=frame.exposed_at,
             deadline=frame.exposed_at + self._times.deadline,
         )
+        return self._enter(recipe, part, frame.received_at)
+
+    def _enter(self, recipe: int, opened_with: Callable[..., OpenPart], now: float) -> bool:
+        """Open a part with the scorer in force, which it keeps; False if its recipe has no class."""
+        with self._classes.opening:
+            scorer = self._classes.get(recipe)
+            named = in_force(recipe, scorer) if scorer else InForce(recipe, "", "", "")
+            part = opened_with(in_force=named, scorer=scorer)
+            crowded_out = self._ledger.open(part) if scorer else []
         if scorer is None:
             finding = Finding(Verdict.UNKNOWN, Reason.OFFLINE, f"no class for recipe {recipe}")
-            self._outcomes.conclude(part, finding, frame.received_at)
+            self._outcomes.conclude(part, finding, now)
             return False
         self._recipe = recipe
-        self._enter(part)
-        return True
-
-    def _enter(self, part: OpenPart) -> None:
-        for crowded_out in self._ledger.open(part):
+        for crowded in crowded_out:
             finding = Finding(Verdict.UNKNOWN, Reason.QUEUE_OVERRUN, "too many parts in flight")
-            self._outcomes.conclude(crowded_out, finding, part.seen_at)
+            self._outcomes.conclude(crowded, finding, part.seen_at)
         self._line.put(part)
+        return True
 
     def _drop(self, reason: Reason, detail: str) -> None:
         for part in self._ledger.drop_all():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from inspectd.agent.scorer import Scorer
 from inspectd.agent.verdict import InForce
 
 
@@ -17,6 +18,7 @@ class OpenPart:
     """A part between its trigger and its verdict; times in seconds, monotonic.
 
     `trig_id` is 0 in free-running mode. `window_start` to `window_end` is where its exposure must lie.
+    `scorer` judges it, whatever is put in force after its trigger; None where its recipe has no class.
     """
 
     part_id: int
@@ -27,6 +29,7 @@ class OpenPart:
     window_start: float
     window_end: float
     deadline: float
+    scorer: Scorer | None = None
     serial: str = ""
     lot: str = ""
 
@@ -74,6 +77,11 @@ class Ledger:
             dropped = list(self._open.values())
             self._open.clear()
             return dropped
+
+    def scorers(self) -> list[Scorer]:
+        """Give the scorer of every open part."""
+        with self._lock:
+            return [part.scorer for part in self._open.values() if part.scorer is not None]
 
     def is_open(self, part_id: int) -> bool:
         """Tell whether the part still waits for its verdict."""

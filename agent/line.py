@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 
+from inspectd.agent.classes import Classes
 from inspectd.agent.freeze import FreezeWatch
 from inspectd.agent.inbox import Inbox
 from inspectd.agent.ledger import Ledger, OpenPart
@@ -40,7 +41,7 @@ class Line:
         *,
         times: LineTimes,
         camera: Camera,
-        scorers: Mapping[int, Scorer],
+        classes: Classes,
         pairing: Pairing,
         ledger: Ledger,
         outcomes: Outcomes,
@@ -52,7 +53,7 @@ class Line:
     ) -> None:
         self._times = times
         self._camera = camera
-        self._scorers = scorers
+        self._classes = classes
         self._pairing = pairing
         self._ledger = ledger
         self._outcomes = outcomes
@@ -101,7 +102,10 @@ class Line:
         self._faults.count(ENGINE_FAILURES, failed=True)
 
     def _turn(self) -> None:
-        """Take in what has come, conclude the parts whose windows are closed, then score one frame."""
+        """Take in what has come, conclude the parts whose windows are closed, then score one frame.
+
+        At the end, when no frame is being judged, scorers that were replaced are let go.
+        """
         # All that came by `now`, and all that the camera's word includes, is taken in before a window is
         # closed by them: while the last frame was scored, a second exposure of the same part may have come.
         now, camera = time.monotonic(), self._camera.status()
@@ -116,6 +120,7 @@ class Line:
         candidate = self._next_to_observe()
         if candidate is not None:
             self._observe(candidate)
+        self._classes.let_go()
 
     def _wait(self) -> None:
         """Wait for news, the close of a window or the camera's word on it, unless there is work left."""
@@ -189,7 +194,7 @@ class Line:
     def _observe(self, candidate: Candidate) -> None:
         """Score a part's frame, whatever comes of it, and give the frame's memory back."""
         part, frame = candidate.part, candidate.frames[0]
-        scorer = self._scorers[part.in_force.recipe]
+        scorer = _scorer_of(part)
         observation = Observation.of(frame, scorer)
         # Entered before it is judged: a frame that the scorer fails on is not tried again.
         self._observed[part.part_id] = observation
@@ -249,7 +254,7 @@ class Line:
         now: float,
     ) -> Evidence:
         part = candidate.part
-        recipe = part.in_force.recipe
+        limits = (seen.scorer if seen else _scorer_of(part)).limits
         view = ViewEvidence(
             camera=self._camera.name,
             frames=candidate.exposures,
@@ -258,8 +263,8 @@ class Line:
             exposure_stamped=seen is not None and seen.exposure_stamped,
             unfit=seen.unfit if seen else (),
             score=seen.score if seen else float("nan"),
-            limits=seen.scorer.limits if seen else self._scorers[recipe].limits,
-            judged_by=seen.judged_by(recipe) if seen else None,
+            limits=limits,
+            judged_by=seen.judged_by(part.in_force.recipe) if seen else None,
             failure=seen.failure if seen else "",
         )
         return Evidence(
@@ -272,6 +277,13 @@ class Line:
             deadline=part.deadline,
             position_trusted=position is None or _fits(part, position),
         )
+
+
+def _scorer_of(part: OpenPart) -> Scorer:
+    """Give the scorer that the part keeps from its trigger on; one without is never handed to the line."""
+    if part.scorer is None:
+        raise LookupError(f"part {part.part_id} has no scorer")
+    return part.scorer
 
 
 def _fits(part: OpenPart, position: Position | NoPosition) -> bool:

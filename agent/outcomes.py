@@ -7,6 +7,7 @@ Where the write failed, the row says that too: nobody knows whether the PLC has 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -281,7 +282,8 @@ def _verdict_name(number: int) -> str:
 def _frame_fields(seen: Observation | None) -> dict[str, Any]:
     if seen is None:
         return {}
-    return {
+    engine = {"engine": seen.scorer.limits_key} if math.isfinite(seen.score) else {}
+    return engine | {
         "camera": seen.camera,
         "frame": seen.frame_number,
         "image": seen.label,

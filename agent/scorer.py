@@ -12,7 +12,7 @@ from inspectd.inference.manifest import Limits
 
 
 class Scorer(Protocol):
-    """Scores frames of one product class through one camera. Used by the inspection thread alone."""
+    """Scores frames of one product class through one camera. Once in force, the inspection thread's alone."""
 
     @property
     def class_name(self) -> str:
@@ -27,6 +27,16 @@ class Scorer(Protocol):
     @property
     def decision_id(self) -> str:
         """Id of the decision in force."""
+        ...
+
+    @property
+    def provisional(self) -> str:
+        """What the decision in force still lacks; empty: it is complete."""
+        ...
+
+    @property
+    def limits_key(self) -> str:
+        """Graph, runtime and precision that the scores come from, e.g. float32/openvino/float32."""
         ...
 
     @property

@@ -14,11 +14,13 @@ from functools import partial
 import cv2
 import structlog
 
+from inspectd.agent.classes import Classes
 from inspectd.agent.config import ClassSettings, StationSettings
 from inspectd.agent.errors import AgentError
 from inspectd.agent.host import Host
 from inspectd.agent.ledger import Ledger
 from inspectd.agent.line import Line
+from inspectd.agent.model_watch import ModelWatch
 from inspectd.agent.notify import Notifier
 from inspectd.agent.outcomes import Outcomes
 from inspectd.agent.pairing import Pairing
@@ -67,8 +69,9 @@ class Station:
         self._settings = settings
         self._parts = parts or Parts()
         self._pulse = Pulse()
-        self._scorers: dict[int, Scorer] = {}
         self._ledger = Ledger(PARTS_IN_FLIGHT)
+        self._classes = Classes(self._ledger)
+        self._models = ModelWatch(settings.classes, self._load, self._classes)
         self._notifier = Notifier()
         self.faults = Faults()
         self.camera = self._parts.open_camera(settings.camera)
@@ -100,8 +103,7 @@ class Station:
         self.camera.start(self.host.on_frame)
         self.recorder.start()
         for entry in self._settings.classes:
-            scorer = self._parts.load_scorer(entry, self._settings.engine)
-            self._scorers[entry.recipe] = scorer
+            scorer = self._models.load(entry)
             log.info(
                 "class_loaded", recipe=entry.recipe, name=scorer.class_name, bundle=scorer.bundle_id[:12]
             )
@@ -114,6 +116,7 @@ class Station:
         gc.collect()
         gc.freeze()
         self.link.start()
+        self._models.keep_running()
         log.info("station_started", station=self._settings.name)
         self._notifier.send("READY=1")
 
@@ -125,6 +128,7 @@ class Station:
         while not stop.wait(min(0.2, self._notifier.interval_s)):
             if self.link.refusal:
                 raise AgentError(self.link.refusal)
+            self._models.keep_running()
             if self.healthy(time.monotonic()):
                 self._notifier.send("WATCHDOG=1")
 
@@ -144,6 +148,7 @@ class Station:
         most, the inspection loop until then, and the record for `RECORD_STOP_S` more.
         """
         self._notifier.send("STOPPING=1")
+        self._models.stop()
         self._drop_parts()
         self.line.stop()
         camera_stop = threading.Thread(target=self.camera.stop, name="camera-stop", daemon=True)
@@ -159,9 +164,11 @@ class Station:
         if self._thread.is_alive():
             log.error("inspection_hangs", remedy="its engine is left as it is, for it may be in use")
         else:
-            for scorer in self._scorers.values():
-                scorer.close()
+            self._classes.close_all()
         log.info("station_stopped", station=self._settings.name)
+
+    def _load(self, entry: ClassSettings) -> Scorer:
+        return self._parts.load_scorer(entry, self._settings.engine)
 
     def _drop_parts(self) -> None:
         now = time.monotonic()
@@ -201,7 +208,7 @@ class Station:
         return Line(
             times=times,
             camera=self.camera,
-            scorers=self._scorers,
+            classes=self._classes,
             pairing=Pairing(times.transfer, spare_frames=self._settings.camera.slots // 2),
             ledger=self._ledger,
             outcomes=self.outcomes,
@@ -224,7 +231,7 @@ class Station:
             times=part_times(self._settings),
             camera=self.camera,
             software_trigger=self._settings.camera.trigger == "software",
-            scorers=self._scorers,
+            classes=self._classes,
             ledger=self._ledger,
             line=self.line,
             outcomes=self.outcomes,

@@ -5,6 +5,7 @@
 | inspection thread | each step it takes ends in time  | `step_limit_ms`   | heartbeat and watchdog end      |
 | PLC thread        | one cycle after another          | `PLC_LIMIT_S`     | watchdog ends                   |
 | recorder thread   | one batch after another          | `RECORD_LIMIT_S`  | Degraded                        |
+| model watch       | its thread lives                 | none              | started again, nothing waits    |
 | camera process    | a message every 200 ms           | camera.stall_ms   | killed, started again, Fault    |
 | engine            | a finite score for every frame   | `ENGINE_BUDGET`   | Fault that latches              |
 | pairing           | one frame for every trigger      | `MISMATCH_BUDGET` | Fault that latches              |

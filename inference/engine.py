@@ -47,6 +47,8 @@ class Engine:
         self.decision_id = bundle.decision_id
         self.runtime_name = runtime.name
         self.precision = runtime.precision
+        self.provisional = bundle.decision.provisional
+        self.limits_key = limits_key(runtime.name, runtime.precision)
         self.limits: Limits = bundle.limits(runtime.name, runtime.precision)
 
     def judge(self, pixels: NDArray[np.uint8]) -> Judged:
@@ -74,7 +76,7 @@ class Engine:
 
     def self_test(self) -> None:
         """Score the golden frames. Raises EngineError if one misses its stored score."""
-        key = limits_key(self.runtime_name, self.precision)
+        key = self.limits_key
         tolerance = self._bundle.manifest.tolerance.get(self.precision)
         if tolerance is None:
             raise EngineError(f"{self._bundle.folder}: no tolerance for {self.precision}. Calibrate again.")

@@ -52,6 +52,8 @@ class GoldenScorer:
         self.class_name = engine.class_name
         self.bundle_id = engine.bundle_id
         self.decision_id = engine.decision_id
+        self.provisional = engine.provisional
+        self.limits_key = engine.limits_key
         self.limits: Limits = engine.limits
 
     def judge(self, pixels: NDArray[np.uint8]) -> Judged:

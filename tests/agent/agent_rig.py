@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stand_ins import EPOCH, GOOD, Clock, MemoryRecorder, StandInCamera, StandInScorer
 
 from inspectd.agent import line as line_module
+from inspectd.agent.classes import Classes
 from inspectd.agent.host import Host
 from inspectd.agent.ledger import Ledger
 from inspectd.agent.line import Line
@@ -35,6 +36,7 @@ class Rig:
     clock: Clock
     camera: StandInCamera
     scorers: dict[int, StandInScorer]
+    classes: Classes
     recorder: MemoryRecorder
     faults: Faults
     pulse: Pulse
@@ -156,6 +158,9 @@ def make_rig(
     camera = StandInCamera(lambda: clock.monotonic())  # noqa: PLW0108  a test may put another clock into it
     scorers = {recipe: StandInScorer(f"class {recipe}") for recipe in recipes}
     recorder, faults, pulse, ledger = MemoryRecorder(), Faults(), Pulse(), Ledger(capacity)
+    classes = Classes(ledger)
+    for recipe, scorer in scorers.items():
+        classes.put_in_force(recipe, scorer)
     published: list[Result] = []
     ids = itertools.count(1)
 
@@ -172,7 +177,7 @@ def make_rig(
     line = Line(
         times=LineTimes(step=1.0, claim=CLAIM, transfer=TRANSFER),
         camera=camera,
-        scorers=scorers,
+        classes=classes,
         pairing=Pairing(TRANSFER, spare_frames=4),
         ledger=ledger,
         outcomes=outcomes,
@@ -186,7 +191,7 @@ def make_rig(
         times=times or PartTimes(window=WINDOW, early=0.0, deadline=DEADLINE),
         camera=camera,
         software_trigger=software_trigger,
-        scorers=scorers,
+        classes=classes,
         ledger=ledger,
         line=line,
         outcomes=outcomes,
@@ -199,7 +204,20 @@ def make_rig(
         plc_now=lambda: rig.plc_now,
     )
     rig = Rig(
-        clock, camera, scorers, recorder, faults, pulse, ledger, outcomes, line, host, published, [], ids
+        clock,
+        camera,
+        scorers,
+        classes,
+        recorder,
+        faults,
+        pulse,
+        ledger,
+        outcomes,
+        line,
+        host,
+        published,
+        [],
+        ids,
     )
     return rig
 

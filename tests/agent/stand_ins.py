@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inspectd.agent.record import Recorder, RecordStatus, Row
 from inspectd.inference.engine import Judged
+from inspectd.inference.errors import EngineError
 from inspectd.inference.manifest import Limits
 from inspectd.io.camera import CameraStatus, Frame
 
@@ -99,6 +100,8 @@ class StandInScorer:
         self.class_name = class_name
         self.bundle_id = f"bundle of {class_name}"
         self.decision_id = f"decision of {class_name}"
+        self.provisional = ""
+        self.limits_key = "float32/stand-in/float32"
         self.limits = Limits(threshold=THRESHOLD, low_limit=LOW_LIMIT)
         self.judged = 0
         self.mark = 0
@@ -107,6 +110,8 @@ class StandInScorer:
         self.while_judging: Callable[[], None] = lambda: None
 
     def judge(self, pixels: NDArray[np.uint8]) -> Judged:
+        if self.closed:
+            raise EngineError("the scorer is closed")
         self.judged += 1
         self.mark = int(pixels[0, 0, 2])
         self.while_judging()
@@ -130,3 +135,15 @@ class MemoryRecorder(Recorder):
 
     def status(self) -> RecordStatus:
         return RecordStatus(len(self.rows), 0, self.healthy)
+
+
+class HeardLog:
+    """Takes the place of a module's log, and keeps each event with its `why`."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def _hear(self, event: str, **named: object) -> None:
+        self.told.append((event, str(named.get("why", ""))))
+
+    info = warning = error = exception = _hear

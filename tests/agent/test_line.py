@@ -89,7 +89,7 @@ def test_part_is_judged_by_the_limits_of_the_scorer_that_judged_it(rig: Rig) -> 
     rig.turn()
     other = StandInScorer(rig.scorer.class_name)
     assert other.limits.threshold == THRESHOLD > GOOD
-    rig.scorers[1] = other
+    rig.classes.put_in_force(1, other)
     rig.close_windows()
     assert rig.verdicts() == [(Verdict.REJECT, Reason.OVER_THRESHOLD)]
 

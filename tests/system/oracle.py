@@ -29,6 +29,8 @@ class OracleScorer:
     class_name = "oracle"
     bundle_id = "oracle"
     decision_id = "oracle"
+    provisional = ""
+    limits_key = "float32/oracle/float32"
 
     def __init__(self, script: Path | None) -> None:
         self.limits = Limits(threshold=1.0, low_limit=0.1, recheck=0.1)
