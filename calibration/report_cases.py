@@ -29,7 +29,7 @@ _CLOSEST = 3
 _JPEG_QUALITY = 88
 _HEAT_TOP = 2.0
 """The heat map's brightest colour, in units of the threshold."""
-_OUTLINE_GAP = 4
+_OUTLINE_GAP = 5
 
 
 def cases_section(report: EvaluateReport, limits: Limits, scorer: ImageScorer, most: int) -> Section:
@@ -117,11 +117,12 @@ def _outlined(image: U8, mask: NDArray[np.bool_] | None) -> U8:
     side = image.shape[0]
     # The mean over an area, not the nearest pixel: a scratch of one pixel must not vanish.
     share = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-    grown = cv2.dilate((share > 0).astype(np.uint8), np.ones((2 * _OUTLINE_GAP + 1,) * 2, np.uint8))
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OUTLINE_GAP + 1,) * 2)
+    grown = cv2.dilate((share > 0).astype(np.uint8), disk)
     contours, _ = cv2.findContours(grown, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     drawn = np.array(image, np.uint8)
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.drawContours(drawn, contours, -1, colour, thickness)
+    for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 2)):
+        cv2.drawContours(drawn, contours, -1, colour, thickness, cv2.LINE_AA)
     return drawn
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,9 @@ def verdict_of(bundle: Bundle, key: str) -> str:
             f"The threshold in force, {threshold}, is not yet supported by its sample: {reason};"
             " the line shows Degraded until `inspectd calibrate threshold --from-journal` completes it."
         )
-    return f"The threshold in force, {threshold}, is supported by the sample that it was chosen from."
+    return (
+        f"The threshold in force is {threshold}; its decision notes nothing that its sample does not support."
+    )
 
 
 def summary(bundle: Bundle, key: str, by: str, date: str) -> Facts:
@@ -68,21 +71,23 @@ def decisions_section(bundle: Bundle, key: str) -> Section:
         state += ", provisional" if decision.provisional else ""
         limits = decision.limits.get(key)
         row = _limits_row(limits) if limits else ("none",) * 4
-        by = (decision.decided_at, decision.by, state, decision_id[:SHORT])
-        numbers.append((str(decision.version), *row, *by))
-        words.append((str(decision.version), decision.how, decision.why, decision.provisional or "nothing"))
+        version = str(decision.version)
+        numbers.append((version, *row, _utc(decision.decided_at), decision.by, state))
+        words.append(
+            (version, decision_id[:SHORT], decision.how, decision.why, decision.provisional or "nothing")
+        )
     in_force = [(name, *_limits_row(limits)) for name, limits in sorted(bundle.decision.limits.items())]
     names = ("Threshold", "Low limit", "Recheck from", "Pixel threshold")
     blocks: list[Block] = [
         Table(
             f"Every version of the decision, the newest first; limits on {key}. Scores have no unit.",
-            ("Version", *names, "Decided (UTC)", "By", "State", "Id, first 12 digits"),
+            ("Version", *names, "Decided (UTC)", "By", "State"),
             numbers,
             frozenset(range(5)),
         ),
         Table(
-            "How and why each was chosen, and what its sample does not support.",
-            ("Version", "How", "Why", "Not supported"),
+            f"How and why each was chosen, and what its sample does not support; first {SHORT} digits of its id.",
+            ("Version", "Id", "How", "Why", "Not supported"),
             words,
             frozenset({0}),
         ),
@@ -101,6 +106,11 @@ def preparation_section(bundle: Bundle) -> Section:
     manifest = bundle.manifest
     preparation, fitness = manifest.preparation, manifest.preparation.fitness
     size = preparation.camera_size
+    recipe = [
+        (name, _setting(value)) for name, value in sorted(manifest.training.items()) if name != "images"
+    ]
+    model = [(name, _setting(value)) for name, value in sorted(manifest.model.items())]
+    weights = [(f"vgg19 {name}", _setting(value)) for name, value in sorted(manifest.vgg19.items())]
     presence = "no limit" if fitness.presence_min is None else number(fitness.presence_min)
     limits = (
         ("Brightness", "at least", number(fitness.brightness_min), "mean grey value, 0 to 255"),
@@ -125,23 +135,10 @@ def preparation_section(bundle: Bundle) -> Section:
             limits,
             frozenset({2}),
         ),
-        Table(
-            "Recipe of the training, as the manifest has it.",
-            ("Setting", "Value"),
-            [
-                (name, _setting(value))
-                for name, value in sorted(manifest.training.items())
-                if name != "images"
-            ],
-        ),
-        Table(
-            "The model, and its pre-trained weights (VGG19).",
-            ("Setting", "Value"),
-            [
-                *((name, _setting(value)) for name, value in sorted(manifest.model.items())),
-                *((f"vgg19 {name}", _setting(value)) for name, value in sorted(manifest.vgg19.items())),
-            ],
-        ),
+        Text("Recipe of the training, as the manifest has it:"),
+        Facts(recipe, compact=True),
+        Text("The model, and its pre-trained weights (VGG19):"),
+        Facts((*model, *weights), compact=True),
     ]
     return Section("preparation", "Preparation, fitness, noise and recipe", blocks)
 
@@ -194,6 +191,14 @@ def _limits_row(limits: Limits) -> tuple[str, str, str, str]:
 
 def _recheck_from(limits: Limits) -> float:
     return limits.threshold * (1 - limits.recheck)
+
+
+def _utc(text: str) -> str:
+    """Return a decision's time to the second, in UTC as decisions have it; as it stands if it is no time."""
+    try:
+        return datetime.fromisoformat(text).astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return text
 
 
 def _setting(value: object) -> str:

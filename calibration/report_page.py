@@ -39,9 +39,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names with their values."""
+    """Names with their values; `compact`: short ones, two to a line where there is room."""
 
     rows: Sequence[tuple[str, str]]
+    compact: bool = False
     kind: ClassVar[str] = "facts"
 
 

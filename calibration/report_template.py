@@ -16,7 +16,7 @@ h4 { margin: 0; font-size: 0.95rem; }
 p { margin: 0.6rem 0; max-width: 46rem; }
 a { color: #004f7c; }
 .kicker { margin: 0; color: #555; }
-.verdict { margin: 1rem 0; padding: 0.7rem 1rem; border-left: 0.4rem solid #00704f; background: #f1f7f5;
+.verdict { margin: 1rem 0; padding: 0.7rem 1rem; border-left: 0.4rem solid #004f7c; background: #f2f6f9;
   max-width: none; }
 .verdict strong { display: block; }
 .provisional { border-left-color: #b34700; background: #fdf3ec; }
@@ -25,25 +25,29 @@ a { color: #004f7c; }
 nav ol { margin: 1.2rem 0 0; padding: 0; list-style: none; display: flex; flex-wrap: wrap;
   gap: 0.3rem 1.2rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.25rem 1.4rem; margin: 1rem 0; }
+.compact { grid-template-columns: max-content 1fr max-content 1fr; font-size: 0.92rem; }
 dt { color: #555; }
 dd { margin: 0; min-width: 0; }
-.scroll { margin: 1rem 0; overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
-caption { padding: 0 0 0.4rem; text-align: left; color: #444; }
-th, td { padding: 0.35rem 0.8rem 0.35rem 0; text-align: left; vertical-align: top; overflow-wrap: normal; }
+.scroll { margin: 0 0 1rem; overflow-x: auto; }
+table { border-collapse: collapse; font-size: 0.92rem; }
+.caption { margin: 1.4rem 0 0.3rem; color: #444; font-size: 0.9rem; break-after: avoid; }
+th, td { padding: 0.32rem 0.9rem; text-align: left; vertical-align: top; overflow-wrap: normal; }
+th:first-child, td:first-child { padding-left: 0; }
+th:last-child, td:last-child { padding-right: 0; }
 td { min-width: 3rem; border-top: 1px solid #e3e3e3; }
 thead th { border-bottom: 2px solid #1a1a1a; vertical-align: bottom; }
 .figure { text-align: right; white-space: nowrap; }
+.short { white-space: nowrap; }
 .long { min-width: 16rem; overflow-wrap: anywhere; }
 figure { margin: 1.2rem 0; }
-figure img { display: block; max-width: 100%; height: auto; }
+figure img { display: block; width: 46rem; max-width: 100%; height: auto; }
 figcaption { margin-top: 0.4rem; color: #444; font-size: 0.9rem; max-width: 46rem; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 0 1.5rem; }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(27rem, 1fr)); gap: 1.4rem 2rem; }
 .case p { margin: 0 0 0.4rem; font-size: 0.88rem; color: #444; }
 .pictures { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.4rem; }
 .pictures figure { margin: 0; }
-.pictures img { width: 100%; }
+.pictures img, .plots img { width: 100%; }
 .pictures figcaption { margin-top: 0.15rem; font-size: 0.8rem; }
 footer { margin-top: 3rem; padding-top: 0.6rem; border-top: 1px solid #bbb; color: #555; font-size: 0.88rem; }
 @media (max-width: 40rem) {
@@ -52,6 +56,11 @@ footer { margin-top: 3rem; padding-top: 0.6rem; border-top: 1px solid #bbb; colo
   h2 { margin-top: 2.2rem; font-size: 1.2rem; }
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: 0.5rem; }
+  .compact { grid-template-columns: max-content 1fr; gap: 0 1rem; }
+  .compact dd { margin: 0; }
+  table { font-size: 0.85rem; }
+  th, td { padding: 0.3rem 0.45rem; }
+  .long { min-width: 11rem; }
   .cases { grid-template-columns: 1fr; }
 }
 @media print {
@@ -64,6 +73,8 @@ footer { margin-top: 3rem; padding-top: 0.6rem; border-top: 1px solid #bbb; colo
   figure, .case, tr, dl, .verdict { break-inside: avoid; }
   .scroll { overflow: visible; }
   .long { min-width: 0; }
+  .short { white-space: normal; }
+  th, td { padding: 0.2rem 0.5rem; }
   .cases { grid-template-columns: 1fr 1fr; gap: 0.8rem 1rem; }
   a { color: inherit; text-decoration: none; }
 }
@@ -71,20 +82,20 @@ footer { margin-top: 3rem; padding-top: 0.6rem; border-top: 1px solid #bbb; colo
 
 PAGE = """\
 {% macro facts(block) %}
-<dl>
+<dl{% if block.compact %} class="compact"{% endif %}>
 {% for name, value in block.rows %}
 <dt>{{ name }}</dt><dd>{{ value }}</dd>
 {% endfor %}
 </dl>
 {% endmacro %}
 {% macro cell(tag, block, index, text) %}
-<{{ tag }}{% if index in block.figures %} class="figure"{% elif text|length > 40 %} class="long"{% endif %}
-{%- if tag == "th" %} scope="col"{% endif %}>{{ text }}</{{ tag }}>
+{% set kind = "figure" if index in block.figures else "long" if text|length > 40 else "short" %}
+<{{ tag }} class="{{ kind }}"{% if tag == "th" %} scope="col"{% endif %}>{{ text }}</{{ tag }}>
 {% endmacro %}
 {% macro table(block) %}
+<p class="caption">{{ block.caption }}</p>
 <div class="scroll" tabindex="0" role="region" aria-label="{{ block.caption }}">
 <table>
-<caption>{{ block.caption }}</caption>
 <thead><tr>
 {% for text in block.columns %}{{ cell("th", block, loop.index0, text) }}{% endfor %}
 </tr></thead>
@@ -137,7 +148,7 @@ PAGE = """\
 <p class="kicker">Calibration report</p>
 <h1>{{ page.title }}</h1>
 <p class="verdict{% if page.provisional %} provisional{% endif %}" id="verdict">
-<strong>{{ "Provisional" if page.provisional else "Complete" }}</strong>
+<strong>{{ "Provisional calibration" if page.provisional else "Complete calibration" }}</strong>
 {{ page.verdict }}</p>
 {{ facts(page.summary) }}
 <nav aria-label="Contents"><ol>
