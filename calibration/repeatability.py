@@ -68,6 +68,8 @@ class Repeatability:
     """Frames whose verdict is not that of most."""
     unfit: dict[str, int]
     """Frames by reason, without its figures."""
+    unfit_example: str
+    """The first of them with its figures; empty: none."""
     repeated: int
     """Frames that show to the last bit what an earlier one showed."""
     mean: float | None
@@ -123,6 +125,7 @@ def assess(readings: Sequence[Reading], limits: Limits, allowed: Allowed | None 
         verdicts=dict(verdicts),
         flips=len(readings) - max(verdicts.values()),
         unfit=dict(unfit),
+        unfit_example=next((text for each in readings for text in each.unfit), ""),
         repeated=repeated,
         mean=mean,
         deviation=deviation,
@@ -149,7 +152,10 @@ def _problems(result: Repeatability, allowed: Allowed) -> tuple[str, ...]:
         )
     if result.fit < result.frames:
         told = ", ".join(f"{reason} ({count})" for reason, count in result.unfit.items())
-        problems.append(f"{result.frames - result.fit} frames are not fit to be judged: {told}")
+        problems.append(
+            f"{result.frames - result.fit} frames are not fit to be judged: {told}; the first:"
+            f" {result.unfit_example}"
+        )
     if result.flips:
         told = ", ".join(f"{verdict} {count}" for verdict, count in sorted(result.verdicts.items()))
         problems.append(f"the verdict changes although the part does not: {told}")
@@ -166,9 +172,9 @@ def _problems(result: Repeatability, allowed: Allowed) -> tuple[str, ...]:
     drifts = result.drift_share is not None and not result.drift_share <= allowed.max_drift
     if drifts and result.drift_beyond_chance:
         problems.append(
-            f"the score drifts by {result.drift:+.4g} from first to second half, {result.drift_share:.0%} of the"
-            f" distance to the {result.limit_name}, more than {allowed.max_drift:.0%}: let lamp and camera warm"
-            " up"
+            f"the score drifts by {result.drift:+.4g} from first to second half, {result.drift_share:.0%} of"
+            f" the distance to the {result.limit_name}, more than {allowed.max_drift:.0%}:"
+            " let lamp and camera warm up"
         )
     return tuple(problems)
 
