@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import torch
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
 from inspectd.calibration.data import GoodImages, Split, read_pixels
 from inspectd.calibration.errors import CalibrationError
@@ -19,7 +21,7 @@ from inspectd.calibration.evaluate import measure, read_samples
 from inspectd.calibration.layout import read_layout
 from inspectd.calibration.synthetic import add_defects
 from inspectd.calibration.threshold import ChosenLimits, choose_limits
-from inspectd.calibration.trainer import in_memory_order
+from inspectd.calibration.weights import in_memory_order
 from inspectd.inference.bundle import Bundle, file_hashes, write_bundle
 from inspectd.inference.errors import EngineError
 from inspectd.inference.export import export_onnx
@@ -32,6 +34,7 @@ from inspectd.inference.runtime import Runtime, RuntimeSettings, open_runtime
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from inspectd.calibration.history import History
     from inspectd.calibration.settings import Recipe, TrainSettings
     from inspectd.inference.model import EncoderDecoder
     from inspectd.inference.vgg19 import LoadedWeights
@@ -45,6 +48,8 @@ TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
 """Largest relative error of a golden score: another CPU sums in another order, and bfloat16 has 8 bits."""
 
 GRAPH_FILE = "float32.onnx"
+WORKSHOP = "package"
+"""Folder in which a bundle's files are made, beside the checkpoint."""
 GOLDEN_FILES = ("golden-camera.png", "golden-defect.png")
 """The first at camera size, through preparation; the other as the graph takes it."""
 
@@ -58,6 +63,7 @@ class Trained:
     good: GoodImages
     split: Split
     vgg19: LoadedWeights
+    history: History
     metrics: dict[str, Any]
 
 
@@ -67,7 +73,23 @@ def package(settings: TrainSettings, trained: Trained, progress: Callable[[str],
     The limits come from the good images that neither training nor stopping used. If the data has test images,
     their figures go into the metrics; nothing is chosen by them. Raises CalibrationError or BundleError.
     """
-    work, size = settings.work_folder, trained.recipe.image_size
+    work = settings.work_folder / WORKSHOP
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        return _package(settings, trained, work, progress)
+    except OSError as error:
+        raise CalibrationError(
+            f"{settings.out}: could not be made ({error}). Free space, then run the same again: the training"
+            " is over and kept."
+        ) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _package(
+    settings: TrainSettings, trained: Trained, work: Path, progress: Callable[[str], None]
+) -> Bundle:
+    size = trained.recipe.image_size
     progress("export")
     graph_file = work / GRAPH_FILE
     noise = Noise(sigma=trained.recipe.sigma * trained.recipe.test_noise, seed=settings.seed)
@@ -103,12 +125,7 @@ def package(settings: TrainSettings, trained: Trained, progress: Callable[[str],
         ),
         tolerance=TOLERANCE,
         metrics=metrics,
-        training={
-            "profile": settings.profile,
-            "seed": settings.seed,
-            **trained.recipe.model_dump(mode="json"),
-            "images": {name: _ids(trained, name) for name in ("train", "stopping", "threshold")},
-        },
+        training=_training_record(settings, trained),
         training_data=trained.good.sha256,
         code_version=version("inspectd"),
         vgg19={
@@ -149,6 +166,18 @@ def _golden_frames(work: Path, trained: Trained, seed: int) -> tuple[list[Path],
     return files, images
 
 
+def _training_record(settings: TrainSettings, trained: Trained) -> dict[str, JsonValue]:
+    """Return the manifest's `training`: what was asked for, what came of it, and which image was for what."""
+    went = trained.history.model_dump(mode="json", include={"ended", "batches", "device", "precision"})
+    return {
+        "profile": settings.profile,
+        "seed": settings.seed,
+        **trained.recipe.model_dump(mode="json"),
+        **went,
+        "images": {name: list[JsonValue](_ids(trained, name)) for name in ("train", "stopping", "threshold")},
+    }
+
+
 def _ids(trained: Trained, part: str) -> list[str]:
     return [trained.good.ids[int(index)] for index in getattr(trained.split, part)]
 
@@ -185,4 +214,5 @@ def _test_metrics(data: Path, preparation: Preparation, graph_file: Path, size: 
         report = measure(read_samples(tests), len(tests), preparation, size, runtime)
     finally:
         runtime.close()
-    return {"test": {name: value for name, value in report.to_json().items() if name != "seconds"}}
+    figures = {name: value for name, value in report.to_json().items() if name != "seconds"}
+    return {"test": json.loads(json.dumps(figures))}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,11 @@ from pydantic import JsonValue
 
 from inspectd.calibration.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from inspectd.calibration.data import GoodImages, Split, load_good, split_good
+from inspectd.calibration.device import choose_device
 from inspectd.calibration.errors import CalibrationError
-from inspectd.calibration.fit import Fitted, fit
+from inspectd.calibration.events import EVENT_FILES, Events
+from inspectd.calibration.fit import Fitted, fit, refuse_blank
+from inspectd.calibration.history import HISTORY_FILE, History, write_history
 from inspectd.calibration.package import Trained, package
 from inspectd.calibration.trainer import Progress, ProgressCallback
 
@@ -39,27 +41,32 @@ class TrainReport:
     held_out: int
     vgg19: dict[str, JsonValue]
     """As in the manifest: source, loaded, missing."""
+    history: History
 
 
 def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> TrainReport:
     """Train on the good images of a folder and write the bundle.
 
     A run that was cut off, by whatever, goes on from its last checkpoint when it is called again with
-    the same settings and data. Raises CalibrationError for data or settings that cannot be used, BundleError
-    if the bundle cannot be written, WeightsError for pre-trained weights that do not fit.
+    the same settings and data; one whose training was over goes on by packaging. Beside the bundle stay
+    the training's history and TensorBoard's events. Raises CalibrationError for data or settings that cannot
+    be used, BundleError if the bundle cannot be written, WeightsError for pre-trained weights that cannot be
+    loaded.
     """
     tell = progress or _silent
     if settings.out.exists() and not settings.replace:
         raise CalibrationError(
-            f"{settings.out}: exists already. Choose another folder, or ask to replace it."
+            f"{settings.out}: exists already. Choose another folder, or ask to replace it (--replace)."
         )
     recipe = settings.recipe()
     recipe.network()  # a size that does not fit is told before the images are read
     tell(_stage("read"))
     good = load_good(settings.data, recipe.image_size, mixed_sizes=settings.mixed_sizes)
+    refuse_blank(good.images, str(settings.data))
     split = split_good(len(good.files), settings.seed)
-    fitted, resumed_at = _run(settings, recipe, good, split, tell)
-    trainer = fitted.trainer
+    fitted, resumed_at = _fit(settings, recipe, good, split, tell)
+    trainer, history = fitted.trainer, fitted.trainer.history()
+    write_history(settings.work_folder / HISTORY_FILE, history)
     metrics: dict[str, Any] = {
         "held_out_loss": trainer.held_out_loss,
         "steps": trainer.step,
@@ -67,9 +74,9 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
         "good_images": len(split.train),
         "good_images_held_out": len(good.files) - len(split.train),
     }
-    trained = Trained(fitted.model, recipe, good, split, fitted.weights, metrics)
+    trained = Trained(fitted.model, recipe, good, split, fitted.weights, history, metrics)
     bundle = package(settings, trained, lambda stage: tell(_stage(stage)))
-    shutil.rmtree(settings.work_folder, ignore_errors=True)
+    (settings.work_folder / CHECKPOINT_FILE).unlink(missing_ok=True)
     return TrainReport(
         bundle=bundle,
         steps=trainer.step,
@@ -80,11 +87,12 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
         images=len(split.train),
         held_out=len(good.files) - len(split.train),
         vgg19=bundle.manifest.vgg19,
+        history=history,
     )
 
 
-def _run(
-    settings: TrainSettings, recipe: Recipe, good: GoodImages, split: Split, progress: ProgressCallback
+def _fit(
+    settings: TrainSettings, recipe: Recipe, good: GoodImages, split: Split, tell: ProgressCallback
 ) -> tuple[Fitted, int]:
     """Train, from the checkpoint if there is one; return also the step at which this began."""
     identity = {
@@ -92,7 +100,55 @@ def _run(
         "seed": settings.seed,
         "vgg19": settings.vgg19,
         "data": good.sha256,
+        "device": choose_device(settings.device).kind,
     }
+    folder = settings.work_folder
+    checkpoint = _last_checkpoint(settings, identity)
+    resumed_at = 0 if checkpoint is None else int(checkpoint.state["step"])
+    stopping = good.images[split.stopping]
+    events = Events(folder, recipe, stopping, settings.seed, resumed_at)
+    begun = checkpoint is not None
+
+    def begin() -> None:
+        """Give up what a run before left, now that this one has made a step."""
+        nonlocal begun
+        if not begun:
+            begun = True
+            for old in (folder / CHECKPOINT_FILE, folder / HISTORY_FILE, *folder.glob(EVENT_FILES)):
+                old.unlink(missing_ok=True)
+
+    def save(new: Checkpoint) -> None:
+        begin()
+        state = {**new.state, "run": identity}
+        save_checkpoint(folder / CHECKPOINT_FILE, Checkpoint(new.tensors, state))
+
+    def show(progress: Progress) -> None:
+        begin()
+        events.step(progress)
+        tell(progress)
+
+    try:
+        fitted = fit(
+            recipe,
+            good.images[split.train],
+            stopping,
+            settings.seed,
+            settings.vgg19,
+            device=settings.device,
+            progress=show,
+            save=save,
+            checkpoint=checkpoint,
+            look=events.look,
+        )
+        if fitted.trainer.step > resumed_at:
+            events.reconstructions(fitted.trainer.step, fitted.model)
+    finally:
+        events.close()
+    return fitted, resumed_at
+
+
+def _last_checkpoint(settings: TrainSettings, identity: dict[str, Any]) -> Checkpoint | None:
+    """Return what to go on from, None to begin anew. Makes the folder for it."""
     file = settings.work_folder / CHECKPOINT_FILE
     try:
         settings.work_folder.mkdir(parents=True, exist_ok=True)
@@ -103,21 +159,7 @@ def _run(
     checkpoint = load_checkpoint(file) if settings.resume else None
     if checkpoint is not None:
         _check_same_run(file, checkpoint.state.get("run"), identity)
-
-    def save(checkpoint: Checkpoint) -> None:
-        save_checkpoint(file, Checkpoint(checkpoint.tensors, {**checkpoint.state, "run": identity}))
-
-    fitted = fit(
-        recipe,
-        good.images[split.train],
-        good.images[split.stopping],
-        settings.seed,
-        settings.vgg19,
-        progress=progress,
-        save=save,
-        checkpoint=checkpoint,
-    )
-    return fitted, 0 if checkpoint is None else checkpoint.state["step"]
+    return checkpoint
 
 
 def _check_same_run(file: Path, found: Any, expected: dict[str, Any]) -> None:
@@ -128,7 +170,7 @@ def _check_same_run(file: Path, found: Any, expected: dict[str, Any]) -> None:
     ]
     raise CalibrationError(
         f"{file}: belongs to a run with another {', '.join(differing)}."
-        " Use the same settings and data to go on, or start anew without resuming."
+        " Use the same settings and data to go on, or start anew without resuming (--no-resume)."
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -15,7 +17,6 @@ from inspectd.inference.model_config import VGG19_WIDTHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor, nn
 
@@ -27,6 +28,7 @@ LAYERS = (
     (("conv2_1", 5), ("conv2_2", 7)),
     (("conv3_1", 10), ("conv3_2", 12), ("conv3_3", 14), ("conv3_4", 16)),
 )
+_TORCH_SUFFIXES = {".pth", ".pt"}
 NO_SOURCE = "none"
 TORCHVISION_SOURCE = "auto"
 
@@ -44,7 +46,8 @@ def load_vgg19(model: EncoderDecoder, source: str | Path) -> LoadedWeights:
     """Load into the blocks of `model` what `source` holds of VGG19.
 
     `source` is "none", "auto" (torchvision's weights, which it downloads once and keeps in its cache) or a
-    safetensors file with torchvision's names (`features.0.weight`), which may hold some layers only.
+    file with torchvision's names (`features.0.weight`): torchvision's own (.pth), of which tensors alone are
+    read and nothing is executed, or safetensors. Either may hold some layers only.
     Raises WeightsError if there is nothing to load or it does not fit.
     """
     every_layer = tuple(name for block in LAYERS for name, _ in block)
@@ -68,6 +71,14 @@ def load_vgg19(model: EncoderDecoder, source: str | Path) -> LoadedWeights:
     )
 
 
+def thaw_missing(model: EncoderDecoder, weights: LoadedWeights) -> None:
+    """Let the layers that were not loaded be trained in a model whose VGG19 blocks are frozen."""
+    for block, layers in zip(cast("list[ConvBlock]", model.blocks), LAYERS, strict=True):
+        for conv, (name, _) in zip(block.convs, layers, strict=True):
+            if name in weights.missing:
+                conv.requires_grad_(requires_grad=True)
+
+
 def _copy_layer(conv: nn.Conv2d, weights: Mapping[str, Tensor], key: str, source: str | Path) -> bool:
     """Copy weight and bias of one convolution; False if the source has neither."""
     given = [weights.get(f"{key}.{part}") for part in ("weight", "bias")]
@@ -84,13 +95,24 @@ def _copy_layer(conv: nn.Conv2d, weights: Mapping[str, Tensor], key: str, source
     return True
 
 
-def _file_weights(path: str | Path) -> dict[str, Tensor]:
+def _file_weights(source: str | Path) -> dict[str, Tensor]:
+    path = Path(source)
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
+        if path.suffix not in _TORCH_SUFFIXES:
+            return load_file(path)
+        # weights_only: a file that would execute code is refused.
+        loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, SafetensorError, UnpicklingError, RuntimeError, ValueError, KeyError) as error:
+        kind = "torch's weights" if path.suffix in _TORCH_SUFFIXES else "safetensors"
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise WeightsError(
-            f"{path}: not readable as safetensors: {error}; name a file of VGG19 weights, or 'none'"
+            f"{path}: not readable as {kind}: {reason}; name a file of VGG19 weights (torchvision's .pth, or "
+            ".safetensors), or 'none'"
         ) from error
+    if not isinstance(loaded, dict):
+        raise WeightsError(f"{path}: holds no weights by name; name torchvision's file of VGG19, or 'none'")
+    named = cast("dict[Any, Any]", loaded)
+    return {str(name): value for name, value in named.items() if isinstance(value, torch.Tensor)}
 
 
 def _torchvision_weights() -> Mapping[str, Tensor]:
@@ -99,12 +121,12 @@ def _torchvision_weights() -> Mapping[str, Tensor]:
     except ImportError as error:
         raise WeightsError(
             "vgg19 'auto' takes torchvision's weights, and torchvision is not installed: install it, or name "
-            "a safetensors file of VGG19 weights, or 'none' to train without"
+            "a file of VGG19 weights (.pth or .safetensors), or 'none' to train without"
         ) from error
     try:
         return models.VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise WeightsError(
             f"torchvision's VGG19 weights could not be had: {error}; check the network, or name "
-            "a safetensors file of VGG19 weights, or 'none' to train without"
+            "a file of VGG19 weights (.pth or .safetensors), or 'none' to train without"
         ) from error

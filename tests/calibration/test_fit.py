@@ -24,6 +24,11 @@ def run(**options: object) -> Fitted:
     return fit(RECIPE, IMAGES[:12], IMAGES[12:], 3, "none", **options)  # pyright: ignore[reportArgumentType]
 
 
+def enough(_step: int, _model: EncoderDecoder) -> bool:
+    """End a training at the first look."""
+    return True
+
+
 def test_looking_at_the_weights_changes_nothing() -> None:
     """A look is given every CHECK_STEPS steps a model ready to score with; the training stays the same."""
     seen: list[tuple[int, bool]] = []
@@ -41,13 +46,13 @@ def test_looking_at_the_weights_changes_nothing() -> None:
 
 def test_a_look_ends_a_poor_training() -> None:
     """True ends it at that very step; the model holds the best weights until then."""
-    stopped = run(look=lambda _step, _model: True)
+    stopped = run(look=enough)
     assert stopped.trainer.step == CHECK_STEPS
     assert not stopped.model.training
 
 
 def test_what_it_began_with_is_told(tmp_path: Path) -> None:
     """Also where nothing was loaded."""
-    assert run(look=lambda _step, _model: True).weights.loaded == ()
+    assert run(look=enough).weights.loaded == ()
     with pytest.raises(Exception, match="widths"):
         fit(RECIPE, IMAGES[:12], IMAGES[12:], 3, tmp_path / "vgg19.safetensors")

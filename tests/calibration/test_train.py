@@ -16,14 +16,15 @@ import numpy as np
 import pytest
 import torch
 
+from inspectd.calibration.batches import Batches
 from inspectd.calibration.data import load_good, split_good
 from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.history import history_file, read_history
 from inspectd.calibration.settings import TrainSettings
 from inspectd.calibration.train import CHECKPOINT_FILE, TrainReport, train
-from inspectd.calibration.trainer import Progress, Trainer
+from inspectd.calibration.trainer import Progress
 from inspectd.inference.bundle import Bundle, load_bundle
 from inspectd.inference.engine import open_engine
-from inspectd.inference.model import EncoderDecoder
 from inspectd.inference.runtime import RuntimeSettings, open_runtime
 
 KEY = "float32/openvino/float32"
@@ -64,7 +65,24 @@ def test_training_writes_a_bundle_that_runs(trained: TrainReport) -> None:
     assert test["images"] == 12
     for name in {key.split("/")[1] for key in bundle.decision.limits}:
         open_engine(trained.bundle.folder, RuntimeSettings.model_validate({"name": name})).close()
-    assert not (trained.bundle.folder.parent / "disk.training").exists()
+
+
+def test_training_leaves_its_history_and_no_more(trained: TrainReport) -> None:
+    """Beside the bundle: what happened at which step, and TensorBoard's events; the checkpoint is gone."""
+    folder = trained.bundle.folder.parent / "disk.training"
+    names = sorted(path.name.partition(".tfevents")[0] for path in folder.iterdir())
+    assert names == ["events.out", "history.json"]
+    history = read_history(history_file(trained.bundle.folder))
+    assert history == trained.history
+    assert history is not None
+    assert history.losses == trained.losses
+    assert [each.step for each in history.held_out] == [40, 55]
+    assert history.held_out[-1].loss == trained.held_out_loss
+    assert (history.steps, history.images, history.epochs, history.ended) == (55, 11, 40.0, "epochs")
+    assert [(each.step, each.batch) for each in history.batches] == [(0, 8)]
+    recorded = trained.bundle.manifest.training
+    assert (recorded["ended"], recorded["device"]) == ("epochs", "cpu")
+    assert recorded["batches"] == [{"step": 0, "batch": 8}]
 
 
 def test_the_report_can_be_printed_as_json(trained: TrainReport) -> None:
@@ -94,7 +112,7 @@ def test_the_threshold_is_from_images_that_training_did_not_see(
     assert limits.threshold == pytest.approx(scores.max(), rel=1e-6)
     assert limits.low_limit < scores.min()
     assert "largest of 2 scores" in bundle.decision.how
-    assert "33.3%" in bundle.decision.how
+    assert "2 good parts" in bundle.decision.provisional
 
 
 @pytest.fixture
@@ -168,6 +186,7 @@ def test_a_run_can_be_started_anew(data_folder: Path, tmp_path: Path) -> None:
 RUN = """
 import sys
 from pathlib import Path
+from inspectd.calibration.history import history_file, read_history
 from inspectd.calibration.settings import TrainSettings
 from inspectd.calibration.train import train
 train(TrainSettings.model_validate_json(sys.argv[1]))
@@ -270,8 +289,7 @@ def test_gain_changes_brightness_of_image_and_target_alike(tmp_path: Path) -> No
     """Each image of a batch gets a factor of its own, within the recipe's range, and stays its own target."""
     recipe = settings(tmp_path, tmp_path / "bundle", gain=0.2, synthetic=0.0).recipe()
     images = np.full((16, 32, 32, 3), 100, np.uint8)
-    trainer = Trainer(EncoderDecoder(recipe.network()), recipe, images, images[:2], seed=0)
-    clean, corrupted = trainer._batch(np.random.default_rng(0))  # pyright: ignore[reportPrivateUsage]
+    clean, corrupted = Batches(images, recipe, seed=0).compose(0, 16, np.random.default_rng(0))
     gains = clean.mean(dim=(1, 2, 3)).numpy() * 255 / 100
     assert 0.8 <= gains.min() < 0.95
     assert 1.05 < gains.max() <= 1.2
