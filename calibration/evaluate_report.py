@@ -24,7 +24,7 @@ from inspectd.calibration.metrics import (
     image_auroc,
     percentiles,
     resample,
-    resampled_agreement,
+    resampled_f1,
     thirds,
 )
 from inspectd.calibration.pixels import Counted, PixelHistogram, resampled_auroc
@@ -104,7 +104,8 @@ class EvaluateReport:
     """Per-region overlap up to 30 % of the good pixels."""
     average_precision: float | None
     intervals: dict[str, Interval]
-    """95 % bootstrap intervals of figures, by their names; good and defective images drawn apart."""
+    """95 % intervals of figures, by their names. Accuracy, precision and recall: exact (Clopper-Pearson); the
+    others: bootstrap, good and defective images drawn apart, which gives a perfect figure no width."""
     outcomes: Outcomes | None
     """At the decision in force; None where no limits were given."""
     best_f1: BestF1 | None
@@ -252,5 +253,11 @@ def _intervals(
         found["aupro"] = percentiles(pixels.resampled_aupro(drawn))
     if judged:
         positive = np.asarray([each.verdict != "ACCEPT" for each in results], np.bool_)
-        found |= resampled_agreement(defective, positive, weights)
+        found["f1"] = percentiles(resampled_f1(defective, positive, weights))
+        shares = {
+            "accuracy": Rate.of_counts(int((positive == defective).sum()), len(results)),
+            "precision": Rate.of_counts(int((positive & defective).sum()), int(positive.sum())),
+            "recall": Rate.of_counts(int((positive & defective).sum()), int(defective.sum())),
+        }
+        found |= {name: rate.interval for name, rate in shares.items()}
     return {name: interval for name, interval in found.items() if interval is not None}

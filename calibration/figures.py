@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = "inferno"
-_CELL = 1.5
-"""Side of a picture, inches."""
 _DARK = 1e-9
 """Least end of a colour scale: a map of zeros has none of its own."""
-_TOP, _BOTTOM, _ROW_GAP = 0.85, 0.75, 0.3
-"""Room for titles, for the colour scale, and between rows for what stands under a picture, inches."""
+
+# Inches: a picture's side, between pictures, between rows for the line under each, for titles, for the scale.
+_CELL, _GAP, _ROW_GAP, _TOP, _BOTTOM = 1.6, 0.1, 0.26, 1.15, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ def with_and_without_noise(class_name: str, examples: Sequence[Example], how: st
         _headline(
             figure,
             f"{class_name}: with and without noise (the paper's Figure 6)",
-            f"{how} The score stands under its map; both maps of a row have one colour scale, from 0.",
+            f"{how}\nThe score stands under its map; both maps of a row have one colour scale, from 0.",
         )
         return png_bytes(figure)
 
@@ -134,12 +133,10 @@ def inference_times(timings: Sequence[Timing], where: str) -> bytes:
         axes.errorbar(
             medians, places, xerr=(np.zeros_like(tails), tails), fmt="none", ecolor=LIMIT, capsize=3
         )
-        for place, each in enumerate(timings):
-            end = max(each.p95_ms, each.median_ms)
-            axes.annotate(
-                f"{each.median_ms:.1f}", (end, place), (5, 0), textcoords="offset points", va="center"
-            )
-        axes.set_yticks(places, [each.class_name for each in timings])
+        told = [
+            f"{each.class_name}\n{each.median_ms:.1f} ms, 95 % within {each.p95_ms:.1f}" for each in timings
+        ]
+        axes.set_yticks(places, told)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.margins(x=0.12)
@@ -151,16 +148,17 @@ def inference_times(timings: Sequence[Timing], where: str) -> bytes:
 
 def _grid(rows: int, columns: int) -> tuple[Figure, Any]:
     """Return a figure with rows x columns empty pictures, and room for titles and scale."""
-    width, height = columns * _CELL + 0.3, _TOP + _BOTTOM + rows * (_CELL + _ROW_GAP)
+    width = columns * _CELL + (columns + 1) * _GAP
+    height = _TOP + _BOTTOM + rows * _CELL + (rows - 1) * _ROW_GAP
     figure = new_figure(width, height)
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # the places are computed here
     cells: Any = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
-        left=0.01,
-        right=0.99,
-        top=1 - (_TOP + 0.25) / height,
+        left=_GAP / width,
+        right=1 - _GAP / width,
+        top=1 - _TOP / height,
         bottom=_BOTTOM / height,
-        wspace=0.05,
+        wspace=_GAP / _CELL,
         hspace=_ROW_GAP / _CELL,
     )
     for axes in cells.flat:
@@ -169,9 +167,10 @@ def _grid(rows: int, columns: int) -> tuple[Figure, Any]:
 
 
 def _headline(figure: Figure, title: str, explanation: str) -> None:
-    height = float(figure.get_size_inches()[1])
-    figure.text(0.01, 1 - 0.12 / height, title, fontsize=12, va="top", color=LIMIT)
-    figure.text(0.01, 1 - 0.40 / height, explanation, fontsize=8, va="top", color=QUIET)
+    width, height = (float(each) for each in figure.get_size_inches())
+    left = _GAP / width
+    figure.text(left, 1 - 0.12 / height, title, fontsize=12, va="top", color=LIMIT)
+    figure.text(left, 1 - 0.38 / height, explanation, fontsize=8, va="top", color=QUIET)
 
 
 def _label(axes: Axes, text: str) -> None:

@@ -127,27 +127,17 @@ def percentiles(values: F64) -> Interval | None:
     return float(low), float(high)
 
 
-def resampled_agreement(
+def resampled_f1(
     defective: NDArray[np.bool_], positive: NDArray[np.bool_], weights: NDArray[np.int64]
-) -> dict[str, Interval]:
-    """Return intervals of accuracy, F1 and precision (Eq. 8 to 10) where all resamples define them.
+) -> F64:
+    """Return F1 (Eq. 9) of each resample, float64 [B], NaN where there is nothing positive.
 
     `positive` bool [images]: not accepted; `weights` as `resample` gives them.
     """
     drawn = weights.astype(np.float64)
-    tp, fp, fn = (
-        drawn @ part for part in (defective & positive, ~defective & positive, defective & ~positive)
-    )
-    ratios = {
-        "accuracy": (drawn.sum(axis=1) - fp - fn, drawn.sum(axis=1)),
-        "f1": (2 * tp, 2 * tp + fp + fn),
-        "precision": (tp, tp + fp),
-    }
-    found = {
-        name: percentiles(np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0))
-        for name, (above, below) in ratios.items()
-    }
-    return {name: interval for name, interval in found.items() if interval is not None}
+    twice_tp = 2 * (drawn @ (defective & positive))
+    below = twice_tp + drawn @ (defective ^ positive)
+    return np.divide(twice_tp, below, out=np.full(len(below), np.nan), where=below > 0)
 
 
 def thirds(sizes: Sequence[float | None]) -> list[NDArray[np.int64]]:

@@ -123,7 +123,11 @@ def _say_outcomes(report: EvaluateReport, outcomes: Outcomes) -> None:
             f" recheck band {limits.recheck:.3g} of the threshold; UNKNOWN counts as not accepted"
         )
     rows = [
-        (f"{name} (Eq. {number})", _number(getattr(outcomes.agreement, key)), _interval(_of(report, key)))
+        (
+            f"{name} (Eq. {number})",
+            _number(getattr(outcomes.agreement, key)),
+            _interval(report.intervals.get(key)),
+        )
         for name, key, number in _EQUATIONS
     ]
     _table(("", "value", "95 % interval"), rows)
@@ -137,14 +141,6 @@ def _say_outcomes(report: EvaluateReport, outcomes: Outcomes) -> None:
     say(f"escapes (defective ACCEPT): {_rate(outcomes.escapes)}")
     say(f"false rejects (good REJECT): {_rate(outcomes.false_rejects)}")
     say(f"good parts UNKNOWN: {_rate(outcomes.good_unknown)}")
-
-
-def _of(report: EvaluateReport, key: str) -> Interval | None:
-    """Return an equation's interval; that of recall is exact, as recall is the share that did not escape."""
-    if key != "recall":
-        return report.intervals.get(key)
-    escapes = None if report.outcomes is None else report.outcomes.escapes.interval
-    return None if escapes is None else (1 - escapes[1], 1 - escapes[0])
 
 
 def _say_groups(title: str, groups: Sequence[Group]) -> None:
