@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -159,10 +159,13 @@ def _mend_torn_line(path: Path) -> None:
             file.write(b"\n")
 
 
-def read_rows(folder: Path, *, newest_first: bool = False) -> Iterator[Row]:
+def read_rows(
+    folder: Path, *, newest_first: bool = False, torn: Callable[[], None] | None = None
+) -> Iterator[Row]:
     """Give every readable row of a record's folder, oldest first unless asked otherwise.
 
-    Lines torn by a power cut are passed over. Raises RecordError if a file cannot be read.
+    Lines torn by a power cut are passed over; `torn` is told of each. Raises RecordError if a file cannot be
+    read.
     """
     for path in _files(folder) if newest_first else reversed(_files(folder)):
         try:
@@ -177,9 +180,11 @@ def read_rows(folder: Path, *, newest_first: bool = False) -> Iterator[Row]:
             try:
                 row = json.loads(line)
             except ValueError:
-                continue
+                row = None
             if isinstance(row, dict):
                 yield row
+            elif torn is not None and line.strip():
+                torn()
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,0 +1,217 @@
+"""From images or production to the next decision of a bundle: scores, limits, and words for an auditor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inspectd.calibration.choice import KeyChoice, choose
+from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.folds import FoldScores, fold_scores
+from inspectd.calibration.key_scores import StepProgress, score_images
+from inspectd.calibration.layout import read_layout
+from inspectd.calibration.rates import supportable_rate
+from inspectd.calibration.scales import carry_over
+from inspectd.calibration.threshold import percent, unsupported
+from inspectd.calibration.threshold_settings import NEEDS_DEFECTS, ThresholdSettings
+from inspectd.calibration.unseen import Unseen, good_outside_test, seen_by_training, unseen_images
+from inspectd.inference.bundle import Bundle, adjust_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from inspectd.calibration.layout import Layout
+    from inspectd.inference.manifest import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The next decision, not yet in force. `keys` were measured; `limits` also has what was carried over."""
+
+    limits: dict[str, Limits]
+    keys: dict[str, KeyChoice]
+    how: str
+    provisional: str
+    reserved: tuple[str, ...]
+    numbers: dict[str, Any]
+    """What was counted beside the keys: images left out, runtimes not run."""
+
+
+def choose_from_images(
+    bundle: Bundle, data: Path, settings: ThresholdSettings, progress: StepProgress | None = None
+) -> Choice:
+    """Choose limits by images that neither trained the model nor stopped its training.
+
+    With `settings.folds` by k-fold scores of all good images instead. Raises CalibrationError if there are
+    none, or for anything wrong with them; BundleError and WeightsError as reading and training do.
+    """
+    if settings.folds:
+        return _by_folds(bundle, data, settings, progress)
+    layout = read_layout(data)
+    unseen = unseen_images(bundle, layout, reserve_test=settings.reserve_test, seed=settings.seed)
+    _check(unseen, layout, settings)
+    scores = score_images(bundle, [*unseen.good, *unseen.defective], progress)
+    keys = {
+        key: choose(settings, each.good, each.defective, each.pixels, progress)
+        for key, each in scores.by_key.items()
+    }
+    count = len(next(iter(scores.by_key.values())).good)
+    source = f"{count} good images that neither training nor stopping used"
+    if unseen.defective:
+        source += f" and {len(unseen.defective)} defective ones"
+    if unseen.reserved:
+        source += f"; {len(unseen.reserved)} of them from test/, reserved by seed {settings.seed}"
+    numbers = {
+        "used_by_training": unseen.used_by_training,
+        "also_in_test": unseen.also_in_test,
+        "repeated": unseen.repeated,
+        "unfit": scores.unfit,
+        "not_run": scores.not_run,
+        "training_found": unseen.training_found,
+    }
+    return _compose(bundle, settings, keys, source, "", numbers, reserved=unseen.reserved)
+
+
+def choose_from_production(
+    bundle: Bundle,
+    key: str,
+    good: Sequence[float],
+    defective: Sequence[float],
+    settings: ThresholdSettings,
+    source: str,
+) -> Choice:
+    """Choose limits by the scores of production under one key; `source` says which and what was assumed.
+
+    The low limit stays: the lowest of so many scores may be an empty place. Raises CalibrationError.
+    """
+    if key not in bundle.decision.limits:
+        raise CalibrationError(
+            f"{bundle.folder}: has no limits for {key}. Choose one of {', '.join(bundle.decision.limits)}."
+        )
+    if settings.method in NEEDS_DEFECTS and not defective:
+        raise CalibrationError(f"--method {settings.method} needs defective parts: name them with --bad.")
+    chosen = choose(settings, good, defective)
+    kept = min(
+        bundle.decision.limits[key].low_limit, chosen.limits.threshold * (1 - chosen.limits.recheck) / 2
+    )
+    limits = chosen.limits.model_copy(update={"low_limit": kept})
+    choice = KeyChoice(limits, chosen.how, chosen.numbers | {"low_limit": kept})
+    return _compose(bundle, settings, {key: choice}, source, "", {}, reserved=())
+
+
+def put_in_force(bundle: Bundle, choice: Choice, *, why: str, by: str) -> Bundle:
+    """Write a choice as the bundle's next decision; the one before is kept. Raises BundleError."""
+    return adjust_limits(
+        bundle.folder,
+        choice.limits,
+        how=choice.how,
+        why=why,
+        by=by,
+        provisional=choice.provisional,
+        reserved=choice.reserved,
+    )
+
+
+def _check(unseen: Unseen, layout: Layout, settings: ThresholdSettings) -> None:
+    """Refuse a sample that cannot answer what was asked, and say what would."""
+    if not unseen.good:
+        raise CalibrationError(
+            f"{layout.source}: no good image that training did not use ({unseen.used_by_training} were used"
+            f" by it, {unseen.also_in_test} stand in test/). Put other good images in validation/good, or use"
+            " --folds."
+        )
+    if settings.method in NEEDS_DEFECTS and not unseen.defective:
+        remedy = "Put defective parts in validation/<kind>"
+        if any(test.defective for test in layout.test):
+            remedy += ", or let --reserve-test take a seeded half of test/ (evaluate measures on the other)"
+        raise CalibrationError(
+            f"{layout.source}: --method {settings.method} needs defective parts. {remedy}."
+        )
+
+
+def _by_folds(
+    bundle: Bundle, data: Path, settings: ThresholdSettings, progress: StepProgress | None
+) -> Choice:
+    good = good_outside_test(read_layout(data))
+    if not good:
+        raise CalibrationError(f"{data}: no good images outside test/. Put some in train/good.")
+    folded = fold_scores(bundle, good, settings.folds, settings.seed, settings.vgg19, progress)
+    keys = {key: choose(settings, scores, []) for key, scores in folded.by_key.items()}
+    source = (
+        f"{len(folded.images)} good images, each scored by the one of {settings.folds} sibling models (same"
+        f" recipe, seed {settings.seed}) that did not see it; they are not scores of this bundle's model"
+    )
+    provisional = f"its scores are those of {settings.folds} sibling models; production must confirm them"
+    comparison = _against_own(bundle, folded)
+    if comparison is not None:
+        source += "; of parts that this model did not see either, they are"
+        source += f" {comparison:.3f} times its own (median)"
+    numbers = {
+        "folds": settings.folds,
+        "unfit": len(good) - len(folded.images),
+        "not_run": folded.not_run,
+        "sibling_to_own_median": comparison,
+    }
+    return _compose(bundle, settings, keys, source, provisional, numbers, reserved=())
+
+
+def _against_own(bundle: Bundle, folded: FoldScores) -> float | None:
+    """Return the median of sibling's score / own score, over parts that the bundle's model did not see."""
+    try:
+        seen = seen_by_training(bundle)
+    except CalibrationError:
+        return None
+    places = [place for place, image in enumerate(folded.images) if image.id not in seen]
+    if not places:
+        return None
+    own = score_images(bundle, [folded.images[place] for place in places]).by_key
+    key = next(iter(own))
+    siblings = [folded.by_key[key][place] for place in places]
+    return float(np.median(np.divide(siblings, own[key].good)))
+
+
+def _compose(
+    bundle: Bundle,
+    settings: ThresholdSettings,
+    keys: dict[str, KeyChoice],
+    source: str,
+    provisional: str,
+    numbers: dict[str, Any],
+    *,
+    reserved: tuple[str, ...],
+) -> Choice:
+    """Put limits and words together: what was measured, what was carried over, what is not supported."""
+    measured = {key: each.limits for key, each in keys.items()}
+    carried, left = carry_over(bundle.manifest, measured, bundle.decision.limits)
+    count = int(next(iter(keys.values())).numbers["good"])
+    # A tail that fits supports what counting does not: that is what it is for.
+    counted = settings.method != "tail"
+    lacking = [
+        provisional,
+        unsupported(count, settings.false_reject_rate, settings.confidence) if counted else "",
+    ]
+    lacking += [f"{key} was not measured and keeps its limits of before" for key in left]
+    rate, confidence = percent(settings.false_reject_rate), percent(settings.confidence)
+    supportable = percent(supportable_rate(count, settings.confidence))
+    formula = f"1 - {1 - settings.confidence:.3g}^(1/{count})"
+    sentences = [
+        f"method {settings.method}, false-reject rate {rate}, confidence {confidence}, from {source}",
+        f"{count} good parts support {supportable} at the best ({formula})",
+        *(f"{key}: {each.how}" for key, each in keys.items()),
+        "low limit under all good scores, for covered lenses and empty places",
+        f"seed {settings.seed}, {datetime.now(timezone.utc).date().isoformat()}",
+    ]
+    if carried:
+        sentences.append(f"carried over by the golden scores, not measured: {', '.join(carried)}")
+    return Choice(
+        limits=measured | carried,
+        keys=keys,
+        how=". ".join(sentences),
+        provisional="; ".join(text for text in lacking if text),
+        reserved=reserved,
+        numbers=numbers | {"carried_over": list(carried), "not_carried_over": left},
+    )
