@@ -1,4 +1,4 @@
-"""The process of the PLC twin: Modbus server, scan loop and photo-eye wire on one event loop.
+"""The process of the PLC twin: Modbus or S7 server, scan loop and photo-eye wire on one event loop.
 
 On standard output it writes one JSON object a line: `listening` first, `part` for each part at the gate,
 `finished` when the last part has passed, `reply` to each command. Commands come as JSON lines on standard
@@ -21,12 +21,14 @@ from inspectd.io.gate import HEARTBEAT_LIMIT_S
 from inspectd.io.plc import Control, Status
 from inspectd.io.plc_record import PlcSummary
 from inspectd.io.plc_server import HOST, PlcServer
+from inspectd.io.plc_server_s7 import S7Server
 from inspectd.io.plc_simulator_settings import PanelChange
 from inspectd.io.plc_twin import PlcTwin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from inspectd.io.plc_memory import PlcMemory
     from inspectd.io.plc_simulator_settings import PlcSimulatorSettings
 
 # A scan later than this many periods is not made up for: the schedule starts anew.
@@ -66,7 +68,7 @@ class _Wire:
 class _Commands:
     """What a person at the line can do: one method per command, its arguments by name."""
 
-    def __init__(self, twin: PlcTwin, server: PlcServer, wire: _Wire, stop: asyncio.Event) -> None:
+    def __init__(self, twin: PlcTwin, server: PlcServer | S7Server, wire: _Wire, stop: asyncio.Event) -> None:
         self._twin = twin
         self._server = server
         self._wire = wire
@@ -209,6 +211,12 @@ async def _read_commands(commands: _Commands, stop: asyncio.Event) -> None:
     stop.set()
 
 
+def _server(settings: PlcSimulatorSettings, memory: PlcMemory) -> PlcServer | S7Server:
+    if settings.protocol == "s7":
+        return S7Server(memory, settings.port, data_block=settings.data_block, base_byte=settings.base_byte)
+    return PlcServer(memory, settings.port, device_id=settings.device_id, base_address=settings.base_address)
+
+
 async def serve(settings: PlcSimulatorSettings) -> None:
     """Run the twin until it is stopped; PlcError if its port cannot be had."""
     wire = _Wire(settings.wire_port)
@@ -217,9 +225,7 @@ async def serve(settings: PlcSimulatorSettings) -> None:
         truth=lambda part: part_truth(settings.seed, part, settings.defect_rate),
         on_eye=lambda part: wire.send({"part": part, "at": time.monotonic()}),
     )
-    server = PlcServer(
-        twin.memory, port=settings.port, device_id=settings.device_id, base_address=settings.base_address
-    )
+    server = _server(settings, twin.memory)
     stop = asyncio.Event()
     commands = _Commands(twin, server, wire, stop)
     await server.start()

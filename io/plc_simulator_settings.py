@@ -30,8 +30,11 @@ class PlcSimulatorSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     port: int = Field(default=0, ge=0, le=_WORD, description="TCP port on 127.0.0.1; 0: the kernel chooses")
-    device_id: int = Field(default=1, ge=1, le=247)
-    base_address: int = Field(default=0, ge=0, le=_WORD - 132)
+    protocol: Literal["modbus_tcp", "s7"] = "modbus_tcp"
+    device_id: int = Field(default=1, ge=1, le=247, description="Modbus unit identifier")
+    base_address: int = Field(default=0, ge=0, le=_WORD - 132, description="Modbus register of word 0")
+    data_block: int = Field(default=1, ge=1, le=_WORD, description="S7 data block")
+    base_byte: int = Field(default=0, ge=0, le=_WORD - 264, description="S7 byte of word 0")
     wire_port: int | None = Field(
         default=None,
         ge=1,

@@ -44,6 +44,7 @@ class LineOptions:
     deadline_ms: float = 200.0
     mode: Literal["plc_triggered", "free_running"] = "plc_triggered"
     trigger: Literal["hardware", "software"] = "hardware"
+    protocol: Literal["modbus_tcp", "s7"] = "modbus_tcp"
     script: str = ""
     agent: tuple[str, ...] = ()
     """Arguments of the agent's process."""
@@ -77,6 +78,7 @@ class LineRig:
             defect_rate=DEFECT_RATE,
             wire_port=self.wire_port,
             mode=options.mode,
+            protocol=options.protocol,
             first_trig_id=65_500,
         ).model_copy(update=options.twin)
         program = (sys.executable, "-m", "inspectd.io.plc_simulator")
@@ -265,7 +267,8 @@ def _plc(options: LineOptions) -> dict[str, Any]:
     lead = CONFIGURED_SCAN_MS if options.trigger == "hardware" else 0.0
     taken = _trigger_to_exposure_ms(options) + lead + CONFIGURED_SCAN_MS
     return {
-        "kind": "modbus_tcp",
+        "kind": options.protocol,
+        **({"data_block": 1} if options.protocol == "s7" else {}),
         "host": "127.0.0.1",
         "mode": options.mode,
         "plc_scan_ms": CONFIGURED_SCAN_MS,
