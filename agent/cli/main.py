@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from inspectd.agent.cli import evaluate_commands, repeatability_commands, threshold_commands, train_commands
+from inspectd.agent.cli import (
+    evaluate_commands,
+    noise_commands,
+    repeatability_commands,
+    threshold_commands,
+    train_commands,
+)
 from inspectd.agent.cli.arguments import BundleArgument, ConfigArgument, JsonOption
 from inspectd.agent.cli.output import fail
 
@@ -19,7 +25,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 calibrate_app = typer.Typer(help="What a technician does for a product class.", no_args_is_help=True)
-for commands in (train_commands, evaluate_commands, repeatability_commands, threshold_commands):
+for commands in (
+    train_commands,
+    noise_commands,
+    evaluate_commands,
+    repeatability_commands,
+    threshold_commands,
+):
     calibrate_app.add_typer(commands.app)
 app.add_typer(calibrate_app, name="calibrate")
 

@@ -1,0 +1,121 @@
+"""`inspectd calibrate noise`: shows a search for the noise rate and what it found."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from inspectd.agent.cli.output import fail, note, print_json, say
+from inspectd.agent.cli.progress import progress_bar
+from inspectd.agent.yaml_problems import explain
+
+if TYPE_CHECKING:
+    from inspectd.calibration.noise_plan import NoiseSettings
+    from inspectd.calibration.noise_result import NoiseResult, NoiseTrial
+    from inspectd.calibration.noise_search import NoiseProgress
+
+_OPTIONS = {"image_size": "--size", "class_name": "--name"}
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseOptions:
+    """What the user asked for: fields of TrainSettings and of NoiseSettings, by name; None: the default."""
+
+    training: dict[str, Any]
+    search: dict[str, Any]
+
+
+def run_noise_search(options: NoiseOptions, *, as_json: bool) -> None:
+    """Search from where the study stands, write noise.json and noise.png into it and report."""
+    try:
+        from inspectd.calibration.errors import CalibrationError
+        from inspectd.calibration.noise_result import PLOT_FILE, RESULT_FILE
+        from inspectd.calibration.noise_search import search_noise
+        from inspectd.calibration.report_noise import noise_plot
+    except ImportError as error:
+        fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
+    settings = _settings(options)
+    with progress_bar("searching") as advance:
+
+        def show(progress: NoiseProgress) -> None:
+            advance(round(progress.done, 2), progress.trials, progress.text)
+
+        try:
+            result = search_noise(settings, show)
+        except CalibrationError as error:
+            fail(str(error))
+        except KeyboardInterrupt:
+            note(f"inspectd: stopped; what is finished stands in {settings.study}, run it again to go on")
+            raise
+    plot = settings.study / PLOT_FILE
+    try:
+        plot.write_bytes(noise_plot(result))
+    except OSError as error:
+        fail(f"{plot}: cannot be written ({error.strerror}); free space, then run it again")
+    files = {"result": str(settings.study / RESULT_FILE), "plot": str(plot)}
+    if as_json:
+        print_json({**result.model_dump(mode="json"), "files": files})
+    else:
+        _print(result, settings, files)
+
+
+def _settings(options: NoiseOptions) -> NoiseSettings:
+    from inspectd.calibration.noise_plan import NoiseSettings
+    from inspectd.calibration.settings import TrainSettings
+
+    given = {name: value for name, value in options.training.items() if value is not None}
+    try:
+        return NoiseSettings(training=TrainSettings.model_validate(given), **options.search)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        field = str(detail["loc"][-1]) if detail["loc"] else ""
+        option = _OPTIONS.get(field, f"--{field}".replace("_", "-"))
+        fail(f"{option}: {explain({}, None, (field,), detail)}", status=2)
+
+
+def _print(result: NoiseResult, settings: NoiseSettings, files: dict[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Noise rates of {result.class_name}", title_justify="left")
+    for heading in ("trial", "sigma", "value", "image AUROC", "pixel AUROC", "steps", "time"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    best = None if result.best is None else result.best.number
+    for trial in sorted(result.trials, key=lambda each: each.sigma):
+        table.add_row(*_row(trial, best), style="bold" if trial.number == best else None)
+    Console(file=sys.stdout).print(table)
+    say(f"Maximised: {result.maximised}; {result.good} good, {result.defective} defective images.")
+    if result.caveat:
+        say(f"Note: {result.caveat}")
+    if result.preset is not None:
+        source = f"the paper's rate for {result.preset.class_name} ({result.preset.source})"
+        inside = result.low <= result.preset.sigma <= result.high
+        say(f"Tried first: {source}" if inside else f"Outside of the range, not tried: {source}")
+    if result.best is None:
+        say("No trial is complete yet: run it again to go on.")
+    else:
+        say(f"Best: sigma {result.best.sigma:g}, {result.best.certainty}.")
+        data, profile = shlex.quote(str(settings.training.data)), settings.training.profile
+        sigma = f"--sigma {result.best.sigma:g}"
+        say(f"Train with it: inspectd calibrate train {data} --profile {profile} {sigma} --out BUNDLE")
+    say(f"Wrote {files['result']} and {files['plot']}")
+
+
+def _row(trial: NoiseTrial, best: int | None) -> tuple[str, ...]:
+    shares = (trial.value, trial.image_auroc, trial.pixel_auroc)
+    values = ("" if each is None else f"{each:.4f}" for each in shares)
+    told = "best" if trial.number == best else {"complete": ""}.get(trial.state, trial.state)
+    told = f"{told}: {trial.note}" if trial.note else told
+    return (
+        str(trial.number),
+        f"{trial.sigma:g}",
+        *values,
+        str(trial.steps),
+        f"{trial.seconds:.0f} s",
+        told,
+    )
