@@ -26,7 +26,7 @@ U8 = NDArray[np.uint8]
 SMALLEST, LARGEST = 160, 256
 """Sides of a picture, px: smaller models' are enlarged by a whole factor, larger ones' reduced."""
 _CLOSEST = 3
-_JPEG_QUALITY = 88
+_JPEG_QUALITY = 85
 _HEAT_TOP = 2.0
 """The heat map's brightest colour, in units of the threshold."""
 _OUTLINE_GAP = 5

@@ -86,7 +86,7 @@ def decisions_section(bundle: Bundle, key: str) -> Section:
             frozenset(range(5)),
         ),
         Table(
-            f"How and why each was chosen, and what its sample does not support; first {SHORT} digits of its id.",
+            f"How and why each was chosen, and what its sample does not support. Ids: first {SHORT} digits.",
             ("Version", "Id", "How", "Why", "Not supported"),
             words,
             frozenset({0}),

@@ -24,7 +24,7 @@ def report(  # noqa: PLR0913, PLR0917  one for each option
     training: Annotated[
         Path | None, typer.Option(help="Folder of the training's history; default: BUNDLE.training.")
     ] = None,
-    worst: Annotated[int, typer.Option(min=1, max=24, help="False rejects and misses to show.")] = 8,
+    worst: Annotated[int, typer.Option(min=1, max=16, help="False rejects and misses to show.")] = 8,
     by: Annotated[str, typer.Option(help="Who makes the report; default: the login user.")] = "",
     date: Annotated[str, typer.Option(help="Date of the report, ISO 8601; default: now.")] = "",
     runtime: Annotated[str, typer.Option(help="openvino or torch.")] = "openvino",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+
+# The helpers beside the tests are imported by their own names.
+sys.path.insert(0, str(Path(__file__).parent))
 
 SIDE = 48
 GOOD, TEST_GOOD, TEST_DEFECTIVE = 15, 6, 6
