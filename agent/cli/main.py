@@ -12,6 +12,7 @@ from inspectd.agent.cli import (
     evaluate_commands,
     noise_commands,
     repeatability_commands,
+    report_commands,
     threshold_commands,
     train_commands,
 )
@@ -31,6 +32,7 @@ for commands in (
     evaluate_commands,
     repeatability_commands,
     threshold_commands,
+    report_commands,
 ):
     calibrate_app.add_typer(commands.app)
 app.add_typer(calibrate_app, name="calibrate")
