@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from inspectd.calibration.labelled import Confusion, best_f1, confusion_at, least_cost, no_misses
 from inspectd.calibration.rates import Quantile, Rate, observed_rate, quantile, supportable_rate
 from inspectd.calibration.tail import Tail, tail_threshold
-from inspectd.calibration.threshold import limits_at, percent
+from inspectd.calibration.threshold import limits_at, percent, place
 from inspectd.calibration.threshold_settings import NEEDS_DEFECTS, ThresholdSettings
 
 if TYPE_CHECKING:
@@ -65,8 +65,10 @@ def choose(
             f"; recheck band {percent(limits.recheck)} of the threshold, {_share(rechecked)} good parts in it"
         )
     if drawn is not None:
-        numbers["pixel_f1"] = drawn[1]
-        text += f"; pixel threshold {limits.pixel_threshold:.6g} by masks, pixel F1 {drawn[1]:.3f}"
+        numbers["pixel_by_masks"] = {"threshold": drawn[0], "f1": drawn[1]}
+        text += f"; pixel threshold by masks {drawn[0]:.6g} (pixel F1 {drawn[1]:.3f})"
+        if limits.pixel_threshold != drawn[0]:
+            text += f", lowered to {limits.pixel_threshold:.6g}: what is not accepted shows where"
     return KeyChoice(limits, f"threshold {threshold:.6g} {text}", numbers)
 
 
@@ -98,11 +100,10 @@ def _by_defects(settings: ThresholdSettings, good: Sequence[float], defective: S
 
 
 def _quantile_text(found: Quantile, settings: ThresholdSettings) -> str:
-    name = {0: "just over the largest", 1: "the largest"}.get(found.rank, f"the {found.rank}. largest")
     low, high = found.threshold_interval
     upper = "above all of them" if high is None else f"{high:.6g}"
     return (
-        f"is {name} of {found.count} good scores: expected false rejects {percent(found.expected)}"
+        f"is {place(found.rank)} of {found.count} good scores: expected false rejects {percent(found.expected)}"
         f" (k / (n + 1)), {percent(settings.confidence)} interval {percent(found.interval[0])} to"
         f" {percent(found.interval[1])} (Beta(k, n - k + 1)); the score for"
         f" {percent(settings.false_reject_rate)} lies from {low:.6g} to {upper}"

@@ -42,9 +42,8 @@ def choose_limits(
     is negative or not finite.
     """
     found = quantile(scores, false_reject_rate, confidence)
-    name = {0: "just over the largest", 1: "largest"}.get(found.rank, f"{found.rank}. largest")
     how = (
-        f"threshold: {name} of {found.count} scores of good images that neither training nor stopping used;"
+        f"threshold: {place(found.rank)} of {found.count} scores of good images that neither training nor stopping used;"
         f" expected false rejects {percent(found.expected)}, {percent(confidence)} interval"
         f" {percent(found.interval[0])} to {percent(found.interval[1])}"
     )
@@ -66,7 +65,7 @@ def unsupported(count: int, false_reject_rate: float, confidence: float = CONFID
     return (
         f"{count} good parts support a false-reject rate of {percent(supportable)} at the best"
         f" (confidence {percent(confidence)}), not {percent(false_reject_rate)}:"
-        f" that takes {parts_to_support(false_reject_rate, confidence)}"
+        f" that takes {parts_to_support(false_reject_rate, confidence)} parts"
     )
 
 
@@ -109,6 +108,15 @@ def _band(threshold: float, recheck_rate: float, ordered: list[float]) -> float:
     wanted = min(math.floor(recheck_rate * len(ordered) + 1e-9), len(below) - 1)
     # A hair wider than exact, so that rounding does not leave the last of them out.
     return 0.0 if wanted < 1 else 1 - below[wanted - 1] / threshold + 1e-12
+
+
+def place(rank: int) -> str:
+    """Write the place of a score among others, 1 for the largest, 0 for over them all."""
+    if rank < 2:  # noqa: PLR2004  those two have words of their own
+        return "the largest" if rank else "just over the largest"
+    teen = 11 <= rank % 100 <= 13  # noqa: PLR2004  11th, 12th, 13th
+    ending = "th" if teen else {1: "st", 2: "nd", 3: "rd"}.get(rank % 10, "th")
+    return f"the {rank}{ending} largest"
 
 
 def percent(share: float) -> str:
