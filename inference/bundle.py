@@ -71,11 +71,13 @@ class Bundle:
 def load_bundle(folder: Path) -> Bundle:
     """Load a bundle and check every hash in it.
 
+    The path may be a link to the folder: it is followed once, so that all that is read is of one version.
     Raises BundleError, naming the file and the remedy, for anything missing, changed, unlisted, of another
     format version or outside the folder, and for a decision that belongs to another bundle.
     """
     if not folder.is_dir():
         raise BundleError(f"{folder}: no such bundle folder. Check the path, or install the bundle.")
+    folder = folder.resolve()
     content = read_document(folder / MANIFEST)
     manifest = parse_manifest(folder / MANIFEST, content)
     bundle_id = document_id(content)
@@ -104,6 +106,10 @@ def write_bundle(  # noqa: PLR0913  the decision's fields, one for one
     does not load.
     """
     folder = folder.absolute()
+    if folder.is_symlink():
+        raise BundleError(
+            f"{folder}: a link, as to a model in force. Choose another folder, then install it."
+        )
     if folder.exists() and not replace:
         raise BundleError(f"{folder}: exists already. Choose another folder, or ask to replace it.")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +168,7 @@ def adjust_limits(
     others are given. Raises BundleError as load_bundle does.
     """
     bundle = load_bundle(folder)
-    before = bundle.decision
+    folder, before = bundle.folder, bundle.decision
     decision = Decision(
         version=before.version + 1,
         bundle_id=bundle.bundle_id,
@@ -176,7 +182,8 @@ def adjust_limits(
         decided_at=_now(),
     )
     try:
-        write_document(folder / _kept_name(before.version), before.to_json())
+        # As it was written: an older program's decision has fewer fields, and its hash is over those.
+        write_document(folder / _kept_name(before.version), read_document(folder / DECISION))
         write_document(folder / _UNFINISHED_DECISION, decision.to_json())
         (folder / _UNFINISHED_DECISION).replace(folder / DECISION)
         sync_folder(folder)

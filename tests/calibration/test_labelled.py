@@ -42,9 +42,7 @@ def test_no_other_threshold_has_a_better_f1(good: list[float], defective: list[f
         return
     best = confusion_at(chosen, good, defective).f1
     assert math.isfinite(chosen)
-    assert all(
-        confusion_at(t, good, defective).f1 <= best + 1e-9 for t in all_thresholds(good, defective)
-    )
+    assert all(confusion_at(t, good, defective).f1 <= best + 1e-9 for t in all_thresholds(good, defective))
 
 
 @settings(deadline=None, max_examples=150)
@@ -104,7 +102,10 @@ def test_costs_move_the_threshold() -> None:
 
 @pytest.mark.parametrize(
     ("costs", "text"),
-    [(Costs(1e-6, 1.0, 0.01), "not one of the 2 defective parts"), (Costs(1e9, 1.0, 0.01), "all 2 good parts")],
+    [
+        (Costs(1e-6, 1.0, 0.01), "not one of the 2 defective parts"),
+        (Costs(1e9, 1.0, 0.01), "all 2 good parts"),
+    ],
 )
 def test_a_threshold_that_decides_nothing_is_refused(costs: Costs, text: str) -> None:
     """Scores that overlap wholly, and costs so lopsided that everything, or nothing, would be rejected."""

@@ -155,6 +155,29 @@ def test_adjusting_writes_a_new_version_and_keeps_the_old(bundle_folder: Path) -
     assert bundle.decision.parent not in {None, first.decision_id, bundle.decision_id}
 
 
+def test_an_older_programs_decision_can_be_adjusted(bundle_folder: Path) -> None:
+    """It lacks fields that are known now: it is kept as it was written, since its hash is over that."""
+
+    def age(document: dict[str, Any]) -> None:
+        del document["reserved"], document["provisional"]
+
+    edit(bundle_folder / "decision.json", age, rehash=True)
+    old = json.loads((bundle_folder / "decision.json").read_text())
+    adjust_limits(bundle_folder, {}, how="by hand", why="test", by="technician")
+    assert load_bundle(bundle_folder).decision.version == 2
+    assert json.loads((bundle_folder / "decision-1.json").read_text()) == old
+
+
+def test_reserved_images_stay_reserved(bundle_folder: Path) -> None:
+    """Unless others are given; what a decision lacks ends with it."""
+    decide = partial(adjust_limits, bundle_folder, {}, how="by hand", why="test", by="technician")
+    first = decide(provisional="too few", reserved=("aa", "bb"))
+    assert first.decision.provisional == "too few"
+    second = decide()
+    assert (second.decision.provisional, second.decision.reserved) == ("", ("aa", "bb"))
+    assert decide(reserved=("cc",)).decision.reserved == ("cc",)
+
+
 def test_history_cannot_be_changed(bundle_folder: Path) -> None:
     """A kept decision that was edited and hashed anew is not the one that its successor names."""
     adjust_limits(bundle_folder, {}, how="by hand", why="test", by="technician")
