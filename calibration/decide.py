@@ -86,7 +86,8 @@ def choose_from_production(
 ) -> Choice:
     """Choose limits by the scores of production under one key; `source` says which and what was assumed.
 
-    The low limit stays: the lowest of so many scores may be an empty place. Raises CalibrationError.
+    The low limit stays, the lowest of so many scores may be an empty place; unless it is not under the new
+    threshold. Raises CalibrationError.
     """
     if key not in bundle.decision.limits:
         raise CalibrationError(
@@ -95,9 +96,9 @@ def choose_from_production(
     if settings.method in NEEDS_DEFECTS and not defective:
         raise CalibrationError(f"--method {settings.method} needs defective parts: name them with --bad.")
     chosen = choose(settings, good, defective)
-    kept = min(
-        bundle.decision.limits[key].low_limit, chosen.limits.threshold * (1 - chosen.limits.recheck) / 2
-    )
+    kept = bundle.decision.limits[key].low_limit
+    if kept >= chosen.limits.threshold * (1 - chosen.limits.recheck):
+        kept = chosen.limits.low_limit
     limits = chosen.limits.model_copy(update={"low_limit": kept})
     choice = KeyChoice(limits, chosen.how, chosen.numbers | {"low_limit": kept})
     return _compose(bundle, settings, {key: choice}, source, "", {}, reserved=())

@@ -43,8 +43,8 @@ def choose_limits(
     """
     found = quantile(scores, false_reject_rate, confidence)
     how = (
-        f"threshold: {place(found.rank)} of {found.count} scores of good images that neither training nor stopping used;"
-        f" expected false rejects {percent(found.expected)}, {percent(confidence)} interval"
+        f"threshold: {place(found.rank)} of {found.count} scores of good images that neither training nor"
+        f" stopping used; expected false rejects {percent(found.expected)}, {percent(confidence)} interval"
         f" {percent(found.interval[0])} to {percent(found.interval[1])}"
     )
     if found.expected > false_reject_rate:
@@ -93,8 +93,9 @@ def limits_at(
     lowest, median = float(ordered[-1]), float(np.median(ordered))
     low_limit = max(0.0, lowest - max(median - lowest, _MARGIN * lowest))
     edge = threshold * (1 - recheck)
-    # Only where a threshold stands far below the good scores, chosen by defects that score as low.
-    low_limit = min(low_limit, edge / 2)
+    if low_limit >= edge:
+        # Where a threshold stands far below most good scores, chosen by defects that score as low.
+        low_limit = edge / 2
     pixel = min(edge, threshold if pixel_threshold is None else pixel_threshold)
     try:
         return Limits(threshold=threshold, low_limit=low_limit, recheck=recheck, pixel_threshold=pixel)

@@ -66,7 +66,7 @@ def test_no_misses_misses_none_and_rejects_as_few_as_it_can(
 ) -> None:
     """Good parts that score like a defective one or over it are the price."""
     if min(good) >= min(defective):
-        with pytest.raises(CalibrationError, match="all .* good parts are rejected"):
+        with pytest.raises(CalibrationError, match=r"all .* good parts are rejected"):
             no_misses(good, defective)
         return
     confusion = confusion_at(no_misses(good, defective), good, defective)
@@ -88,7 +88,7 @@ def test_neighbouring_numbers_are_still_told_apart() -> None:
 
 
 def test_of_equals_the_lower_threshold_is_taken() -> None:
-    """F1 is 2/3 with one of two defective parts found and no false reject, or both and two: both are found."""
+    """F1 is 2/3 with one of two defective parts found and no false reject, or both and two."""
     assert confusion_at(3.5, [1, 3, 3], [2, 4]).f1 == pytest.approx(2 / 3)
     assert best_f1([1, 3, 3], [2, 4]) == 1.5
 

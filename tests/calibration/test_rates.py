@@ -59,7 +59,7 @@ def test_interval_of_a_rate_is_that_of_clopper_and_pearson(sample: tuple[int, in
 
 @pytest.mark.parametrize(("rank", "count"), [(1, 1), (1, 60), (3, 299), (7, 20), (20, 20)])
 def test_interval_at_a_rank_follows_from_binomials(rank: int, count: int) -> None:
-    """The rate at the k-th largest is at or under u exactly if k of n uniform numbers are: P(Bin(n, u) >= k)."""
+    """The rate at the k-th largest is at or under u exactly if at least k of n uniform numbers are."""
     low, high = rate_at_rank(rank, count)
     assert at_least(rank, count, low) == pytest.approx(0.025, rel=1e-6)
     assert at_least(rank, count, high) == pytest.approx(0.975, rel=1e-6)
@@ -106,7 +106,7 @@ def test_quantile_rejects_no_more_than_allowed(scores: list[float], rate: float)
     if lower and len(scores) > 2:
         assert sum(score >= max(lower) for score in scores) > allowed
     low, high = found.threshold_interval
-    assert 0 <= low
+    assert low >= 0
     assert high is None or low <= high
 
 

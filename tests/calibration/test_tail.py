@@ -12,7 +12,7 @@ from inspectd.calibration.tail import tail_threshold
 
 
 def test_tail_of_exponential_scores_is_found() -> None:
-    """Their tail is a generalised Pareto one of shape 0: threshold, rate and parameters lie near the truth."""
+    """Their tail is a generalised Pareto one of shape 0: threshold and parameters lie near the truth."""
     scores = 1 + 0.1 * np.random.default_rng(3).standard_exponential(2000)
     tail = tail_threshold(scores.tolist(), 0.001, seed=1, resamples=40)
     truth = 1 - 0.1 * math.log(0.001)

@@ -153,7 +153,7 @@ def test_a_bundle_that_does_not_say_what_trained_it_is_refused(
 
 
 def test_foreign_data_are_noticed(data: Path) -> None:
-    """None of the training's images among them: perhaps the same parts saved anew, which no hash would tell."""
+    """None of the training's images among them: perhaps the same ones saved anew, which no hash tells."""
     bundle = bundle_of(data)
     for name in "abcdef":
         put(data / "train" / "good" / f"{name}.png", f"{name} saved anew")
