@@ -21,6 +21,8 @@ from inspectd.calibration.noise_ranking import (
 from inspectd.calibration.noise_trial import Schedule, TrialImages, plan_looks
 from inspectd.calibration.settings import Recipe, TrainSettings
 from inspectd.inference.documents import document_id, file_id
+from inspectd.inference.model import EncoderDecoder
+from inspectd.inference.vgg19 import LoadedWeights, load_vgg19
 
 if TYPE_CHECKING:
     from inspectd.calibration.noise_result import NoisePreset
@@ -68,6 +70,8 @@ class Plan:
 
     settings: NoiseSettings
     recipe: Recipe
+    weights: LoadedWeights
+    """What of VGG19 each training begins with."""
     preset: NoisePreset | None
     data_sha256: str
     """Of the good images."""
@@ -89,7 +93,7 @@ class Plan:
             "validation": document_id(shown),
             # The rate is what is searched for; a trial is as long as its steps say.
             "recipe": self.recipe.model_dump(mode="json", exclude={"sigma", "minutes", "epochs"}),
-            "vgg19": _weights_id(settings.training.vgg19),
+            "vgg19": [_weights_id(settings.training.vgg19), *self.weights.loaded],
             "seed": settings.training.seed,
             "seeds": settings.seeds,
             "steps": self.schedule.steps,
@@ -107,13 +111,18 @@ class Plan:
 
 
 def plan_search(settings: NoiseSettings) -> Plan:
-    """Read the images and divide them. Raises CalibrationError for data or settings that cannot be used."""
+    """Read the images and divide them.
+
+    Raises CalibrationError for data or settings that cannot be used, WeightsError for pre-trained weights
+    that are not there or do not fit.
+    """
     if settings.low >= settings.high:
         raise CalibrationError(f"low {settings.low:g} is not under high {settings.high:g}: exchange them.")
     training = settings.training
     preset = named_preset(settings.preset) if settings.preset else preset_of(settings.class_name)
     recipe = training.recipe()
-    recipe.network()  # before minutes of reading: do the fields fit together?
+    # Before anything is read or begun: do the recipe's fields fit together, and are the weights there?
+    weights = load_vgg19(EncoderDecoder(recipe.network()), training.vgg19)
     good = load_good(training.data, recipe.image_size, mixed_sizes=training.mixed_sizes)
     split = split_good(len(good.files), training.seed)
     validation = read_layout(training.data).validation
@@ -125,7 +134,8 @@ def plan_search(settings: NoiseSettings) -> Plan:
         train, spare = take_for_ranking(split.train, training.seed)
         ranking = synthetic_ranking(good.images[spare], training.seed)
     images = TrialImages(good.images[train], good.images[split.stopping], ranking)
-    return Plan(settings, recipe, preset, good.sha256, validation, images, plan_looks(settings.steps))
+    schedule = plan_looks(settings.steps)
+    return Plan(settings, recipe, weights, preset, good.sha256, validation, images, schedule)
 
 
 def _mask_id(labelled: Labelled) -> str:

@@ -103,6 +103,13 @@ def test_wrong_options_are_named(
     assert not (tmp_path / "study").exists()
 
 
+def test_weights_that_are_missing_begin_no_study(inspectd: Inspectd, data: Path, tmp_path: Path) -> None:
+    """The remedy is another --vgg19, and a study that had begun with this one would refuse it."""
+    done = inspectd("calibrate", "noise", data, "--out", tmp_path / "study", "--vgg19", tmp_path / "no.st")
+    assert done.refuses(1, "no.st")
+    assert not (tmp_path / "study").exists()
+
+
 def test_bad_data_is_one_line(inspectd: Inspectd, tmp_path: Path) -> None:
     """A folder that is not there, and one with too few images."""
     done = inspectd("calibrate", "noise", tmp_path / "none", "--out", tmp_path / "study", "--vgg19", "none")
