@@ -104,8 +104,8 @@ def _quantile_text(found: Quantile, settings: ThresholdSettings) -> str:
     upper = "above all of them" if high is None else f"{high:.6g}"
     return (
         f"is {place(found.rank)} of {found.count} good scores: expected false rejects"
-        f" {percent(found.expected)} (k / (n + 1)), {percent(settings.confidence)} interval {percent(found.interval[0])} to"
-        f" {percent(found.interval[1])} (Beta(k, n - k + 1)); the score for"
+        f" {percent(found.expected)} (k / (n + 1)), {percent(settings.confidence)} interval"
+        f" {percent(found.interval[0])} to {percent(found.interval[1])} (Beta(k, n - k + 1)); the score for"
         f" {percent(settings.false_reject_rate)} lies from {low:.6g} to {upper}"
     )
 
