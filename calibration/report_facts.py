@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from inspectd.calibration.report_page import Block
     from inspectd.inference.bundle import Bundle
 
-SHORT = 12
 _PACKAGES = ("torch", "openvino", "numpy")
 
 
@@ -29,7 +28,7 @@ def verdict_of(bundle: Bundle, key: str) -> str:
         reason = decision.provisional.rstrip(". ")
         return (
             f"The threshold in force, {threshold}, is not yet supported by its sample: {reason};"
-            " the line shows Degraded until `inspectd calibrate threshold --from-journal` completes it."
+            " the line shows Degraded until inspectd calibrate threshold --from-journal completes it."
         )
     return (
         f"The threshold in force is {threshold}; its decision notes nothing that its sample does not support."
@@ -44,7 +43,7 @@ def summary(bundle: Bundle, key: str, by: str, date: str) -> Facts:
             ("Product class", bundle.manifest.class_name),
             ("Bundle", bundle.bundle_id),
             ("Decision", f"version {decision.version}, {bundle.decision_id}"),
-            ("Decided", f"{decision.decided_at} by {decision.by}"),
+            ("Decided", f"{_utc(decision.decided_at)} UTC by {decision.by}"),
             ("Limits in force", in_words(limits)),
             ("Runtime", key),
             ("Report made", f"{date} by {by}"),
@@ -65,32 +64,33 @@ def decisions_section(bundle: Bundle, key: str) -> Section:
     """Return all versions of the decision and the limits in force on each runtime."""
     history = decision_history(bundle)
     numbers: list[tuple[str, ...]] = []
-    words: list[tuple[str, ...]] = []
+    words: list[Block] = []
     for decision, decision_id in history:
         state = "in force" if decision.version == bundle.decision.version else "replaced"
         state += ", provisional" if decision.provisional else ""
         limits = decision.limits.get(key)
         row = _limits_row(limits) if limits else ("none",) * 4
-        version = str(decision.version)
-        numbers.append((version, *row, _utc(decision.decided_at), decision.by, state))
+        numbers.append((str(decision.version), *row, _utc(decision.decided_at), decision.by))
         words.append(
-            (version, decision_id[:SHORT], decision.how, decision.why, decision.provisional or "nothing")
+            Facts(
+                (
+                    (f"Version {decision.version}", f"{state}; {decision_id}"),
+                    ("How", decision.how),
+                    ("Why", decision.why),
+                    ("Not supported", decision.provisional or "nothing noted"),
+                )
+            )
         )
     in_force = [(name, *_limits_row(limits)) for name, limits in sorted(bundle.decision.limits.items())]
     names = ("Threshold", "Low limit", "Recheck from", "Pixel threshold")
     blocks: list[Block] = [
         Table(
             f"Every version of the decision, the newest first; limits on {key}. Scores have no unit.",
-            ("Version", *names, "Decided (UTC)", "By", "State"),
+            ("Version", *names, "Decided (UTC)", "By"),
             numbers,
             frozenset(range(5)),
         ),
-        Table(
-            f"How and why each was chosen, and what its sample does not support. Ids: first {SHORT} digits.",
-            ("Version", "Id", "How", "Why", "Not supported"),
-            words,
-            frozenset({0}),
-        ),
+        *words,
         Table(
             "Limits in force, on each runtime and precision (graph/runtime/precision).",
             ("Runtime", *names),
@@ -125,7 +125,7 @@ def preparation_section(bundle: Bundle) -> Section:
                 ("Camera's frames", f"{size[1]} x {size[0]} px" if size else "of several sizes"),
                 ("Graph's input", f"{manifest.image_size} x {manifest.image_size} px, RGB"),
                 ("Resizing", preparation.resize),
-                ("Noise in the graph", f"sigma {number(manifest.noise.sigma)}, seed {manifest.noise.seed}"),
+                ("Noise in the graph", f"sigma {manifest.noise.sigma:g}, seed {manifest.noise.seed}"),
             )
         ),
         Table(
@@ -174,8 +174,8 @@ def in_words(limits: Limits) -> str:
 
 
 def number(value: float) -> str:
-    """Return a score or limit with four significant digits."""
-    return f"{value:.4g}"
+    """Return a score or limit with four significant digits, so that a column lines up."""
+    return f"{value:#.4g}"
 
 
 def percent(value: float) -> str:

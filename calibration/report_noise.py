@@ -17,7 +17,6 @@ from inspectd.calibration.plotting import (
     plot_style,
     png_bytes,
 )
-from inspectd.calibration.report_facts import number
 from inspectd.calibration.report_page import Facts, Picture, Plot, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -43,11 +42,9 @@ def noise_section(bundle: Bundle, result: NoiseResult | None) -> Section:
     blocks += [Text(result.caveat, "warning")] if result.caveat else []
     blocks.append(_facts(bundle, result))
     if any(trial.value is not None for trial in result.trials):
-        best = (
-            ""
-            if result.best is None
-            else f" The best is {number(result.best.sigma)}, {result.best.certainty}"
-        )
+        best = ""
+        if result.best is not None:
+            best = f" The best is {result.best.sigma:.3g}: {result.best.certainty.rstrip('. ')}."
         alt = f"Result against noise rate, {len(result.trials)} trials.{best}"
         caption = (
             "A filled point is a rate trained to the end, a ring one stopped early for being poor; the higher"
@@ -88,9 +85,12 @@ def noise_plot(result: NoiseResult) -> bytes:
             point.set_label(f"best, {best.sigma:.3g}")
         if result.preset is not None:
             axes.axvline(result.preset.sigma, color=LIMIT, linestyle=":", linewidth=1.2, label="paper's rate")
-        axes.set(xlabel="noise rate sigma (standard deviation, image in 0 to 1)", ylabel="value, see text")
+        axes.set(
+            xlabel="noise rate sigma (standard deviation, image in 0 to 1)",
+            ylabel=result.maximised.partition(" on ")[0],
+        )
         axes.xaxis.set_major_formatter(FuncFormatter(_plain))
-        legend_below(axes, columns=5)
+        legend_below(axes, columns=3)
         return png_bytes(figure)
 
 
@@ -101,14 +101,14 @@ def _facts(bundle: Bundle, result: NoiseResult) -> Facts:
         ("The bundle's rate", _rate_of(bundle)),
         ("Value of a trial", result.maximised),
         ("Measured on", images),
-        ("Range searched", f"{number(result.low)} to {number(result.high)}"),
+        ("Range searched", f"{result.low:g} to {result.high:g}"),
         ("Each rate", f"{result.seeds} training(s) of {result.steps} steps, seed {result.seed}"),
     ]
     if result.best is not None:
-        rows.append(("Best rate", f"{number(result.best.sigma)}: {result.best.certainty}"))
+        rows.append(("Best rate", f"{result.best.sigma:.3g}: {result.best.certainty}"))
     if result.preset is not None:
         preset = result.preset
-        rows.append(("Paper's rate, tried first", f"{number(preset.sigma)} ({preset.source})"))
+        rows.append(("Paper's rate, tried first", f"{preset.sigma:g} ({preset.source})"))
     rows.append(("Written", f"{result.written_at} by inspectd {result.code_version}"))
     return Facts(rows)
 
@@ -122,8 +122,7 @@ def _row(trial: NoiseTrial) -> tuple[str, ...]:
 
 def _rate_of(bundle: Bundle) -> str:
     sigma = bundle.manifest.training.get("sigma")
-    in_graph = number(bundle.manifest.noise.sigma)
-    return f"{sigma} in training, {in_graph} in the graph"
+    return f"{sigma} in training, {bundle.manifest.noise.sigma:g} in the graph"
 
 
 def _plain(value: float, _position: int | None) -> str:

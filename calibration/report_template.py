@@ -44,8 +44,9 @@ figure img { display: block; width: 46rem; max-width: 100%; height: auto; }
 figcaption { margin-top: 0.4rem; color: #444; font-size: 0.9rem; max-width: 46rem; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); gap: 0 1.5rem; }
 .cases { display: grid; grid-template-columns: repeat(auto-fill, minmax(27rem, 1fr)); gap: 1.4rem 2rem; }
+.case { display: flex; flex-direction: column; }
 .case p { margin: 0 0 0.4rem; font-size: 0.88rem; color: #444; }
-.pictures { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.4rem; }
+.pictures { margin-top: auto; display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.4rem; }
 .pictures figure { margin: 0; }
 .pictures img, .plots img { width: 100%; }
 .pictures figcaption { margin-top: 0.15rem; font-size: 0.8rem; }

@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 
 def training_section(bundle: Bundle, history: History | None) -> Section:
     """Return the curves of a training. A history of another number of steps is another training's: said."""
-    blocks: list[Block] = [_kept(bundle)]
+    kept = _kept(bundle)
     if history is None:
         text = (
             "The training's history is not there, so there are no curves. It lies beside the bundle as"
             " BUNDLE.training/history.json; name its folder with --training if it was moved."
         )
-        return Section("training", "Training", [*blocks, Text(text, "missing")])
+        return Section("training", "Training", [Facts(kept), Text(text, "missing")])
+    blocks: list[Block] = []
     steps = bundle.manifest.metrics.get("steps")
     if steps is not None and steps != history.steps:
         text = (
             f"This history has {history.steps} steps, the bundle was trained with {steps}: it is another's."
         )
         blocks.append(Text(text, "warning"))
-    blocks.append(_facts(history))
+    blocks.append(Facts((*kept, *_told(history))))
     if not history.losses:
         return Section("training", "Training", [*blocks, Text("The history holds no step.", "missing")])
     held_out = [(each.step, each.loss) for each in history.held_out]
@@ -45,7 +46,7 @@ def training_section(bundle: Bundle, history: History | None) -> Section:
     return Section("training", "Training", [*blocks, Plot("training-curves", picture, caption)])
 
 
-def _kept(bundle: Bundle) -> Facts:
+def _kept(bundle: Bundle) -> list[tuple[str, str]]:
     """What the manifest keeps of the training."""
     kept, recipe = bundle.manifest.metrics, bundle.manifest.training
     rows = [
@@ -56,21 +57,20 @@ def _kept(bundle: Bundle) -> Facts:
         rows.append(("Held-out loss", f"{loss:.4g} (L2 + 1 - SSIM)"))
     if "training_minutes" in kept:
         rows.append(("Time", f"{kept['training_minutes']} min"))
-    return Facts(rows)
+    return rows
 
 
-def _facts(history: History) -> Facts:
+def _told(history: History) -> list[tuple[str, str]]:
+    """What the history tells beyond the losses."""
     batches = ", ".join(
         str(each.batch) if not each.step else f"{each.batch} from step {each.step}"
         for each in history.batches
     )
     best = f"step {history.best_step}" if history.best_step else "none measured"
-    return Facts(
-        (
-            ("Length", f"{history.steps} steps, {history.epochs:.1f} epochs of {history.images} images"),
-            ("Ended by", history.ended or "not ended"),
-            ("Weights kept", best),
-            ("Batch", batches or "not kept"),
-            ("Computed on", f"{history.device}, {history.precision}"),
-        )
-    )
+    return [
+        ("Length", f"{history.steps} steps, {history.epochs:.1f} epochs of {history.images} images"),
+        ("Ended by", history.ended or "not ended"),
+        ("Weights kept", best),
+        ("Batch", batches or "not kept"),
+        ("Computed on", f"{history.device}, {history.precision}"),
+    ]

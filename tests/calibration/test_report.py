@@ -177,10 +177,10 @@ def test_every_version_of_the_decision_is_told(bundle: Path) -> None:
     limit(bundle, 0.25, why="too many rejects")
     limit(bundle, 0.75, why="a scratch was missed")
     told = HtmlPage(write_report(request(bundle, None)).path).sections["decisions"]
-    for text in ("0.25", "0.75", "too many rejects", "a scratch was missed", "joe", "first calibration"):
+    for text in ("0.2500", "0.7500", "too many rejects", "a scratch was missed", "joe", "first calibration"):
         assert text in told
-    assert told.count("replaced") == 2
-    assert told.count("in force") == 2  # the row, and the caption of the limits on each runtime
+    assert told.count("replaced;") == 2
+    assert told.count("in force;") == 1
     assert told.index("a scratch") < told.index("too many") < told.index("first calibration")
 
 
