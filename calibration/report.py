@@ -241,6 +241,7 @@ def _write(file: Path, content: bytes) -> None:
         new.write_bytes(content)
         new.replace(file)
     except OSError as error:
+        new.unlink(missing_ok=True)
         raise CalibrationError(
             f"{file}: cannot be written ({error.strerror}). Free space, or choose another place."
         ) from error

@@ -35,8 +35,8 @@ def metrics_section(report: EvaluateReport) -> Section:
         ("image_auroc", "Image AUROC", report.image_auroc, "1: every defective part over every good one"),
         ("pixel_auroc", "Pixel AUROC", report.pixel_auroc, "the same for pixels, by the masks"),
         ("aupro", "AUPRO", report.aupro, "overlap with each defect, to 30 % false-positive pixels"),
-        ("f1", "F1", agreement and agreement.f1, "Eq. 9, at the threshold in force"),
-        ("accuracy", "Accuracy", agreement and agreement.accuracy, "Eq. 8, at the threshold in force"),
+        ("f1", "F1", agreement and agreement.f1, "Eq. 9 of the paper, at the decision in force"),
+        ("accuracy", "Accuracy", agreement and agreement.accuracy, "Eq. 8, likewise"),
         ("precision", "Precision", agreement and agreement.precision, "Eq. 10, likewise"),
         ("recall", "Recall", agreement and agreement.recall, "Eq. 11, likewise"),
         ("", "Average precision", report.average_precision, "area under the precision-recall curve"),
@@ -222,8 +222,8 @@ def _rate(rate: Rate) -> tuple[str, str, str]:
     return parts, percent(rate.rate), f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
-def _share(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.3f}"
+def _share(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, (int, float)) else _NONE
 
 
 def _interval(interval: Interval | None) -> str:

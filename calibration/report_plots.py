@@ -54,8 +54,8 @@ def score_histogram(good: F64, by_kind: dict[str, F64], limits: Limits) -> bytes
     lowest, highest = float(every.min()), float(every.max())
     logarithmic = lowest > 0 and highest / lowest > _LOGARITHMIC_RATIO
     space = np.geomspace if logarithmic else np.linspace
-    margin = 1.06 if logarithmic else 1.0
-    edges = space(lowest / margin, highest * margin + 1e-12, _BINS + 1)
+    margin = 1.06 if logarithmic else 1.001
+    edges = space(lowest / margin, highest * margin, _BINS + 1)
     with plot_style():
         strips = 0.5 + _ROW_HEIGHT * len(rows)
         figure = new_figure(WIDTH, HEIGHT + strips)

@@ -62,19 +62,20 @@ footer { margin-top: 3rem; padding-top: 0.6rem; border-top: 1px solid #bbb; colo
   table { font-size: 0.85rem; }
   th, td { padding: 0.3rem 0.45rem; }
   .long { min-width: 11rem; }
+  .short { white-space: normal; }
   .cases { grid-template-columns: 1fr; }
 }
 @media print {
   @page { margin: 15mm; }
-  body { max-width: none; padding: 0; font-size: 9.5pt; print-color-adjust: exact;
-    -webkit-print-color-adjust: exact; }
+  html { font-size: 9pt; }
+  body { max-width: none; padding: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   nav { display: none; }
   h2 { margin-top: 1.4rem; }
   h2, h3 { break-after: avoid; }
   figure, .case, tr, dl, .verdict { break-inside: avoid; }
   .scroll { overflow: visible; }
   .long { min-width: 0; }
-  .short { white-space: normal; }
+  .short, thead th { white-space: normal; }
   th, td { padding: 0.2rem 0.5rem; }
   .cases { grid-template-columns: 1fr 1fr; gap: 0.8rem 1rem; }
   a { color: inherit; text-decoration: none; }

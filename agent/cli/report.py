@@ -40,8 +40,10 @@ def run_report(options: ReportOptions, *, as_json: bool) -> None:
         fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
     try:
         runtime = RuntimeSettings.model_validate({"name": options.runtime, "precision": options.precision})
-    except ValidationError:
-        fail("--runtime is openvino or torch, --precision float32 or bfloat16", status=2)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        option = "--runtime" if wrong["loc"] == ("name",) else "--precision"
+        fail(f"{option}: {wrong['msg']}", status=2)
     request = ReportRequest(
         bundle=options.bundle,
         out=options.out,
