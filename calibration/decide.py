@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from inspectd.inference.manifest import Limits
 
 
+MOST_DIFFERENT = 1.25
+"""By what factor siblings' scores may differ from the model's own, and each fold's from all folds' median."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The next decision, not yet in force. `keys` were measured; `limits` also has what was carried over."""
@@ -141,16 +145,15 @@ def _by_folds(
     if not good:
         raise CalibrationError(f"{data}: no good images outside test/. Put some in train/good.")
     folded = fold_scores(bundle, good, settings.folds, settings.seed, settings.vgg19, progress)
+    comparison = _against_own(bundle, folded)
+    check_siblings(folded.medians, comparison)
     keys = {key: choose(settings, scores, []) for key, scores in folded.by_key.items()}
     source = (
         f"{len(folded.images)} good images, each scored by the one of {settings.folds} sibling models (same"
-        f" recipe, seed {settings.seed}) that did not see it; they are not scores of this bundle's model"
+        f" recipe, seed {settings.seed}) that did not see it; they are not scores of this bundle's model; of"
+        f" parts that this model did not see either, they are {comparison:.3f} times its own (median)"
     )
     provisional = f"its scores are those of {settings.folds} sibling models; production must confirm them"
-    comparison = _against_own(bundle, folded)
-    if comparison is not None:
-        source += "; of parts that this model did not see either, they are"
-        source += f" {comparison:.3f} times its own (median)"
     numbers = {
         "folds": settings.folds,
         "unfit": len(good) - len(folded.images),
@@ -160,15 +163,34 @@ def _by_folds(
     return _compose(bundle, settings, keys, source, provisional, numbers, reserved=())
 
 
-def _against_own(bundle: Bundle, folded: FoldScores) -> float | None:
-    """Return the median of sibling's score / own score, over parts that the bundle's model did not see."""
-    try:
-        seen = seen_by_training(bundle)
-    except CalibrationError:
-        return None
+def check_siblings(medians: Sequence[float], comparison: float) -> None:
+    """Refuse siblings whose scores are on another scale than the bundle's, or than one another's.
+
+    Their threshold would be as far off, and one that is too high lets defective parts through.
+    """
+    middle = float(np.median(medians))
+    ratios = [comparison, *(median / middle for median in medians)]
+    if all(1 / MOST_DIFFERENT <= ratio <= MOST_DIFFERENT for ratio in ratios):
+        return
+    raise CalibrationError(
+        f"the sibling models do not score as this one does: {comparison:.2f} times its scores of unseen"
+        f" parts, fold medians from {min(medians):.4g} to {max(medians):.4g}. This training's result moves too much"
+        " from run to run for k-fold scores. Train longer or with more images, or choose without --folds."
+    )
+
+
+def _against_own(bundle: Bundle, folded: FoldScores) -> float:
+    """Return the median of sibling's score / own score, over parts that the bundle's model did not see.
+
+    Raises CalibrationError if there are none to compare by.
+    """
+    seen = seen_by_training(bundle)
     places = [place for place, image in enumerate(folded.images) if image.id not in seen]
     if not places:
-        return None
+        raise CalibrationError(
+            "no good part that training did not use, to hold the sibling models against this one by."
+            " Put one or more in validation/good."
+        )
     own = score_images(bundle, [folded.images[place] for place in places]).by_key
     key = next(iter(own))
     siblings = [folded.by_key[key][place] for place in places]

@@ -14,7 +14,9 @@ Where it is not: the bundle's own model judges on the line, not the siblings. It
 its scores may be somewhat lower (the threshold then lets through a little more than meant), and a training
 whose result moves from seed to seed may lie further off. Scores of one fold share a model, so the interval,
 which takes all of them for independent, is somewhat too narrow. Hence the comparison with the bundle's own
-scores of parts it did not see, and a decision from folds stays provisional until production confirms it.
+scores of parts it did not see: siblings on another scale than the bundle, or than one another, decide
+nothing, since a threshold that is too high lets defective parts through. And a decision from folds stays
+provisional until production confirms it.
 """
 
 from __future__ import annotations
@@ -60,6 +62,8 @@ class FoldScores:
 
     images: tuple[Image, ...]
     by_key: dict[str, list[float]]
+    medians: tuple[float, ...]
+    """Median score of each fold, by its own sibling, under the first key: equal but for chance."""
     not_run: dict[str, str]
 
 
@@ -90,6 +94,7 @@ def fold_scores(
     order = np.random.default_rng(seed).permutation(count)
     pooled: dict[str, NDArray[np.float64]] = {}
     not_run: dict[str, str] = {}
+    medians: list[float] = []
     began = time.monotonic()
     for number, held_out in enumerate(np.array_split(order, folds)):
         rest = np.setdiff1d(order, held_out, assume_unique=True)
@@ -105,10 +110,11 @@ def fold_scores(
                 " Give the weights that it had."
             )
         scores, not_run = _held_out_scores(bundle, fitted.model, usable[held_out])
+        medians.append(float(np.median(next(iter(scores.values())))))
         for key, values in scores.items():
             pooled.setdefault(key, np.full(count, np.nan))[held_out] = values
     by_key = {key: values.tolist() for key, values in pooled.items()}
-    return FoldScores(tuple(image for image, _ in fit_ones), by_key, not_run)
+    return FoldScores(tuple(image for image, _ in fit_ones), by_key, tuple(medians), not_run)
 
 
 def recipe_of(bundle: Bundle) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from inspectd.calibration import decide
 from inspectd.calibration.decide import choose_from_images, choose_from_production, put_in_force
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.scoring import open_scorer
@@ -217,8 +219,11 @@ def test_one_unseen_part_supports_next_to_nothing(bundle: Bundle, data: Path, tm
     assert choice.provisional.startswith("1 good parts support a false-reject rate of 95 % at the best")
 
 
-def test_folds_score_every_good_part_by_a_sibling(bundle: Bundle, data: Path) -> None:
+def test_folds_score_every_good_part_by_a_sibling(
+    bundle: Bundle, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those that trained the bundle too; it is said, compared, and stays provisional whatever the rate."""
+    monkeypatch.setattr(decide, "MOST_DIFFERENT", 1000.0)  # after two passes, every model is another
     seen: list[tuple[float, float]] = []
     choice = choose_from_images(
         bundle,
@@ -235,6 +240,28 @@ def test_folds_score_every_good_part_by_a_sibling(bundle: Bundle, data: Path) ->
     done, total = zip(*seen, strict=True)
     assert list(done) == sorted(done)
     assert done[-1] == total[-1]
+
+
+@pytest.mark.parametrize(
+    ("medians", "comparison", "fits"),
+    [
+        ((1.0, 1.1, 0.9), 1.1, True),
+        ((1.0, 1.1, 0.9), 1.3, False),
+        ((1.0, 1.1, 0.9), 0.7, False),
+        ((1.0, 1.0, 1.3), 1.0, False),
+        ((1.0, 1.0, 0.7), 1.0, False),
+        ((1.0, math.nan, 1.0), 1.0, False),
+    ],
+)
+def test_siblings_on_another_scale_decide_nothing(
+    medians: tuple[float, ...], comparison: float, *, fits: bool
+) -> None:
+    """Their threshold would let defective parts through, or reject good ones."""
+    if fits:
+        decide.check_siblings(medians, comparison)
+        return
+    with pytest.raises(CalibrationError, match="do not score as this one does"):
+        decide.check_siblings(medians, comparison)
 
 
 def test_too_few_images_for_folds_are_refused(bundle: Bundle, data: Path, tmp_path: Path) -> None:
