@@ -229,6 +229,15 @@ def test_what_cannot_be_written_leaves_what_was_there(bundle: Path, monkeypatch:
     assert asked.out.read_text() == "the report before"
 
 
+def test_no_other_file_is_taken_for_the_report(bundle: Path) -> None:
+    """A slip of the hand does not write the page over a list or an image."""
+    other = bundle.parent / "truth.csv"
+    other.write_text("path,label")
+    with pytest.raises(CalibrationError, match=r"End it in \.html"):
+        write_report(request(bundle, None, out=other))
+    assert other.read_text() == "path,label"
+
+
 def test_data_without_test_images_is_refused(bundle: Path, data_folder: Path) -> None:
     """The message says that a report needs none, too."""
     with pytest.raises(CalibrationError, match="or leave DATA out"):
