@@ -101,6 +101,11 @@ def test_a_trials_figures_are_the_mean_of_its_last_looks_and_seeds(data_folder: 
     assert trial.seed_values == pytest.approx((0.6, 0.8))
     assert trial.value == trial.image_auroc == pytest.approx(0.7)
     assert trial.steps == 2 * STEPS
+    with open_study(tmp_path, "", "disk", plan_identity(own), looks=2 * LOOKS, design=8, seed=0) as study:
+        compared = study.trials[0].intermediate_values
+    # What the pruner saw: of the eighth to tenth look (0, 0.5, 0.6, 0.7), then with the first seed's 0.6.
+    assert [compared[number] for number in (7, 8, 9)] == pytest.approx([0.5 / 3, 1.1 / 3, 0.6])
+    assert compared[LOOKS] == pytest.approx((0.6 + 1.0) / 2)
 
 
 def test_a_study_goes_on_where_it_stands(data_folder: Path, tmp_path: Path) -> None:
