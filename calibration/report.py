@@ -114,12 +114,12 @@ def write_report(request: ReportRequest, progress: ReportProgress | None = None)
     """
     bundle = load_bundle(request.bundle)
     bundle.limits(request.runtime.name, request.runtime.precision)  # told before anything is measured
+    for written in (request.out, request.plots):
+        _refuse_inside(bundle, written)
     if request.out.suffix.lower() not in {".html", ".htm"}:
         raise CalibrationError(
             f"{request.out}: no name of a page, and it may be another file. End it in .html."
         )
-    for written in (request.out, request.plots):
-        _refuse_inside(bundle, written)
     layout = None if request.data is None else _layout_with_tests(request.data)
     study = None if request.noise_study is None else read_result(request.noise_study)
     history = _history(request)

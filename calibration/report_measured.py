@@ -41,17 +41,14 @@ def metrics_section(report: EvaluateReport) -> Section:
         ("recall", "Recall", agreement and agreement.recall, "Eq. 11, likewise"),
         ("", "Average precision", report.average_precision, "area under the precision-recall curve"),
     )
-    intervals = dict(report.intervals)
-    if report.outcomes and (escapes := report.outcomes.escapes.interval):
-        intervals["recall"] = (1 - escapes[1], 1 - escapes[0])
     rows = [
-        (title, _share(value), _interval(intervals.get(name)), meaning)
+        (title, _share(value), _interval(report.intervals.get(name)), meaning)
         for name, title, value, meaning in figures
     ]
     caption = (
         f"Measured on {report.images} images: {report.good} good, {report.defective} defective"
-        f" ({report.without_mask} of them without a mask). Intervals by bootstrap over the images,"
-        " that of the recall exact (Clopper-Pearson)."
+        f" ({report.without_mask} of them without a mask). Intervals: exact"
+        " (Clopper-Pearson) for accuracy, precision and recall, by bootstrap over the images for the rest."
     )
     blocks: list[Block] = [Text(warning, "warning") for warning in report.warnings]
     blocks.append(Table(caption, ("Figure", "Value", _INTERVAL, "Meaning"), rows, frozenset({1, 2})))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from inspectd.calibration.plotting import (
@@ -66,6 +66,7 @@ def score_histogram(good: F64, by_kind: dict[str, F64], limits: Limits) -> bytes
             label = f"defective ({len(defective)})"
             top.hist(defective, bins=edges, histtype="stepfilled", label=label, **style)
         top.set_ylabel("parts")
+        top.yaxis.set_major_locator(MaxNLocator(integer=True))
         bottom.set_xlabel("anomaly score, no unit" + (" (logarithmic)" if logarithmic else ""))
         for axes in (top, bottom):
             _draw_limits(axes, limits)
@@ -80,7 +81,7 @@ def score_histogram(good: F64, by_kind: dict[str, F64], limits: Limits) -> bytes
             bottom.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             bottom.xaxis.set_major_formatter(_plain())
             bottom.xaxis.set_minor_formatter(NullFormatter())
-        top.legend(loc="upper right", fontsize=8)
+        figure.legend(*top.get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=8)
         return png_bytes(figure)
 
 
@@ -130,6 +131,7 @@ def training_plot(
             axes.yaxis.set_major_formatter(_plain())
             axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("training step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("loss (logarithmic)" if positive else "loss")
         legend_below(axes)
         return png_bytes(figure)
