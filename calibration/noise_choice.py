@@ -46,7 +46,7 @@ def _trial(trial: FrozenTrial) -> NoiseTrial:
     state = _STATES[trial.state]
     note = str(trial.user_attrs.get(NOTE, ""))
     if state == "failed" and not note:
-        note = "its worker ended, or was ended, in mid-trial"
+        note = "its worker was ended in mid-trial"
     return NoiseTrial(
         number=trial.number,
         sigma=rate_of(trial.params[SIGMA]),

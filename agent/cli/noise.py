@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -63,6 +64,27 @@ def run_noise_search(options: NoiseOptions, *, as_json: bool) -> None:
         _print(result, settings, files)
 
 
+def rate_to_train_with(sigma: float | None, preset: str, study: Path | None) -> float | None:
+    """Return the rate that the user named: as a number, by the paper's class, or by a study's best."""
+    if (sigma is not None) + bool(preset) + (study is not None) > 1:
+        fail("--sigma, --preset and --noise-study all name the noise rate: give one of them", status=2)
+    from inspectd.calibration.errors import CalibrationError
+    from inspectd.calibration.noise_presets import named_preset
+    from inspectd.calibration.noise_result import read_result
+
+    try:
+        if preset:
+            return named_preset(preset).sigma
+        if study is None:
+            return sigma
+        best = read_result(study).best
+    except CalibrationError as error:
+        fail(str(error))
+    if best is None:
+        fail(f"{study}: no trial is complete yet; run `inspectd calibrate noise` again, or give --sigma")
+    return best.sigma
+
+
 def _settings(options: NoiseOptions) -> NoiseSettings:
     from inspectd.calibration.noise_plan import NoiseSettings
     from inspectd.calibration.settings import TrainSettings
@@ -89,6 +111,9 @@ def _print(result: NoiseResult, settings: NoiseSettings, files: dict[str, str]) 
     for trial in sorted(result.trials, key=lambda each: each.sigma):
         table.add_row(*_row(trial, best), style="bold" if trial.number == best else None)
     Console(file=sys.stdout).print(table)
+    for trial in result.trials:
+        if trial.note:
+            say(f"Trial {trial.number} {trial.state}: {trial.note}")
     say(f"Maximised: {result.maximised}; {result.good} good, {result.defective} defective images.")
     if result.caveat:
         say(f"Note: {result.caveat}")
@@ -110,7 +135,6 @@ def _row(trial: NoiseTrial, best: int | None) -> tuple[str, ...]:
     shares = (trial.value, trial.image_auroc, trial.pixel_auroc)
     values = ("" if each is None else f"{each:.4f}" for each in shares)
     told = "best" if trial.number == best else {"complete": ""}.get(trial.state, trial.state)
-    told = f"{told}: {trial.note}" if trial.note else told
     return (
         str(trial.number),
         f"{trial.sigma:g}",

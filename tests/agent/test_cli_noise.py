@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from command import Inspectd
 
+from inspectd.agent.cli.calibrate import TrainOptions
 from inspectd.calibration.noise_ranking import Figures
 from inspectd.calibration.noise_result import read_result
 from inspectd.calibration.noise_trial import OnLook, OnStep, TrainRate
@@ -101,6 +102,29 @@ def test_wrong_options_are_named(
     done = inspectd("calibrate", "noise", data, "--out", tmp_path / "study", *own)
     assert done.refuses(status, told)
     assert not (tmp_path / "study").exists()
+
+
+def test_training_takes_a_studys_best_rate_or_the_papers(
+    inspectd: Inspectd, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the study's folder or the class's name; two rates at once are refused."""
+    taken: list[float | None] = []
+
+    def run_training(options: TrainOptions, **_: object) -> None:
+        taken.append(options.sigma)
+
+    monkeypatch.setattr("inspectd.agent.cli.calibrate.run_training", run_training)
+    own = ("--size", 32, "--vgg19", "none", "--steps", 40, "--trials", 5)
+    study, train = tmp_path / "study", ("calibrate", "train", data, "--out", tmp_path / "bundle")
+    assert inspectd(*train, "--noise-study", study).refuses(1, "no noise study")
+    assert inspectd("calibrate", "noise", data, "--out", study, *own, "--minutes", 1e-9).status == 0
+    assert inspectd(*train, "--noise-study", study).refuses(1, "no trial is complete yet")
+    assert inspectd("calibrate", "noise", data, "--out", study, *own).status == 0
+    for options in (("--noise-study", study), ("--preset", "screw"), ("--sigma", 0.25), ()):
+        assert inspectd(*train, *options).status == 0
+    assert taken == [0.0667, 0.2, 0.25, None]
+    assert inspectd(*train, "--preset", "screw", "--sigma", 0.2).refuses(2, "give one of them")
+    assert inspectd(*train, "--preset", "screws").refuses(1, "the paper gives no rate")
 
 
 def test_weights_that_are_missing_begin_no_study(inspectd: Inspectd, data: Path, tmp_path: Path) -> None:
