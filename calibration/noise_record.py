@@ -22,6 +22,7 @@ _SYNTHETIC = (
 _SEEN_BEFORE = (
     " This profile also trains against synthetic defects of the same kind, which flatters every figure here."
 )
+_FEW = 10
 _NO_MASKS = "The defects in validation/ have no masks: the image AUROC alone was maximised."
 
 
@@ -67,4 +68,7 @@ def _caveat(plan: Plan) -> str:
         texts.insert(0, _SYNTHETIC + (_SEEN_BEFORE if plan.recipe.synthetic else ""))
     elif not plan.ranking.has_pixels:
         texts.insert(0, _NO_MASKS)
+    good = len(plan.ranking.images) - int(plan.ranking.defective.sum())
+    if min(good, len(plan.ranking.images) - good) < _FEW:
+        texts.append(f"Fewer than {_FEW} good or defective images to rank by: more would tell rates apart.")
     return " ".join(texts)

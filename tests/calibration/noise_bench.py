@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from inspectd.calibration.noise_plan import NoiseSettings
+from inspectd.calibration.noise_plan import NoiseSettings, plan_search
 from inspectd.calibration.noise_ranking import Figures
 from inspectd.calibration.noise_trial import OnLook, OnStep, TrainRate
 from inspectd.calibration.settings import TrainSettings
@@ -47,3 +48,16 @@ def scripted(value: Callable[[float, int], float], begun: list[float] | None = N
                 return
 
     return train
+
+
+PEAK = 0.15
+
+
+def peaked(sigma: float, _seed: int = 0) -> float:
+    """Figures that are best at PEAK."""
+    return 0.95 - 0.2 * abs(math.log(sigma / PEAK))
+
+
+def plan_identity(own: NoiseSettings) -> dict[str, Any]:
+    """Return what the workers of this search share."""
+    return plan_search(own).identity()

@@ -118,6 +118,7 @@ def test_labelled_defects_take_the_place_of_synthetic_ones(labelled: Path, tmp_p
     assert good_of(plan) == rows(plan.images.stopping)
     assert _maximised(plan).startswith("mean of image and pixel AUROC on labelled images in validation/")
     assert "synthetic" not in _caveat(plan)
+    assert "Fewer than 10 good or defective images" in _caveat(plan)
     shutil.copytree(labelled / "test" / "good", labelled / "validation" / "good")
     assert len(good_of(plan_search(settings(labelled, tmp_path / "study")))) == 6
 
