@@ -150,8 +150,9 @@ def _by_folds(
     keys = {key: choose(settings, scores, []) for key, scores in folded.by_key.items()}
     source = (
         f"{len(folded.images)} good images, each scored by the one of {settings.folds} sibling models (same"
-        f" recipe, seed {settings.seed}) that did not see it; they are not scores of this bundle's model; of"
-        f" parts that this model did not see either, they are {comparison:.3f} times its own (median)"
+        f" recipe and seed, dealt by seed {settings.seed}) that did not see it; they are not scores of this"
+        f" bundle's model; of parts that this model did not see either, they are {comparison:.3f} times"
+        " its own (median)"
     )
     provisional = f"its scores are those of {settings.folds} sibling models; production must confirm them"
     numbers = {
@@ -174,8 +175,9 @@ def check_siblings(medians: Sequence[float], comparison: float) -> None:
         return
     raise CalibrationError(
         f"the sibling models do not score as this one does: {comparison:.2f} times its scores of unseen"
-        f" parts, fold medians from {min(medians):.4g} to {max(medians):.4g}. This training's result moves too much"
-        " from run to run for k-fold scores. Train longer or with more images, or choose without --folds."
+        f" parts, fold medians from {min(medians):.4g} to {max(medians):.4g}. This training's result moves"
+        " too much from run to run for k-fold scores. Train longer or with more images, or choose without"
+        " --folds."
     )
 
 

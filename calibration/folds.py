@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -75,7 +75,7 @@ def fold_scores(
     vgg19: str | None,
     progress: StepProgress | None = None,
 ) -> FoldScores:
-    """Train `folds` siblings and pool the scores of the images that each did not see.
+    """Train `folds` siblings and pool the scores of the images that each did not see; `seed` deals them.
 
     `vgg19` as for training; None: only if the bundle had none. Raises CalibrationError for too few images,
     another product's image size, or siblings that would not begin with the bundle's pre-trained weights.
@@ -95,15 +95,16 @@ def fold_scores(
     pooled: dict[str, NDArray[np.float64]] = {}
     not_run: dict[str, str] = {}
     medians: list[float] = []
+    training_seed, most = _training_seed(bundle), _trained_on(bundle)
     began = time.monotonic()
     for number, held_out in enumerate(np.array_split(order, folds)):
         rest = np.setdiff1d(order, held_out, assume_unique=True)
         rest = np.random.default_rng((seed, number)).permutation(rest)
         stopping = max(2, min(_STOPPING_MOST, round(_STOPPING_SHARE * count)))
         tell = _tell(progress, number, folds, began)
-        fitted = fit(
-            recipe, usable[rest[stopping:]], usable[rest[:stopping]], seed + number, source, progress=tell
-        )
+        # No more than the bundle trained on: more images are more steps, and lower scores.
+        parts = usable[rest[stopping:][:most]], usable[rest[:stopping]]
+        fitted = fit(recipe, *parts, training_seed, source, progress=tell)
         if list(fitted.weights.loaded) != bundle.manifest.vgg19.get("loaded"):
             raise CalibrationError(
                 f"--vgg19 {source}: holds other layers than the bundle began with."
@@ -128,6 +129,19 @@ def recipe_of(bundle: Bundle) -> Recipe:
         raise CalibrationError(
             f"{bundle.folder}: its recipe is not one of this program ({error}). Train it again."
         ) from error
+
+
+def _training_seed(bundle: Bundle) -> int:
+    """Return the seed that the bundle was trained by: siblings begin with the same weights."""
+    seed = bundle.manifest.training.get("seed")
+    return seed if isinstance(seed, int) else 0
+
+
+def _trained_on(bundle: Bundle) -> int | None:
+    """Return how many images the bundle trained on; None if its manifest does not say."""
+    images = bundle.manifest.training.get("images")
+    names = images.get("train") if isinstance(images, dict) else None
+    return len(cast("list[Any]", names)) if isinstance(names, list) else None
 
 
 def _weights_source(bundle: Bundle, vgg19: str | None) -> str:
