@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -244,28 +243,6 @@ def test_folds_score_every_good_part_by_a_sibling(
     assert done[-1] == total[-1]
 
 
-@pytest.mark.parametrize(
-    ("medians", "comparison", "fits"),
-    [
-        ((1.0, 1.1, 0.9), 1.1, True),
-        ((1.0, 1.1, 0.9), 1.3, False),
-        ((1.0, 1.1, 0.9), 0.7, False),
-        ((1.0, 1.0, 1.3), 1.0, False),
-        ((1.0, 1.0, 0.7), 1.0, False),
-        ((1.0, math.nan, 1.0), 1.0, False),
-    ],
-)
-def test_siblings_on_another_scale_decide_nothing(
-    medians: tuple[float, ...], comparison: float, *, fits: bool
-) -> None:
-    """Their threshold would let defective parts through, or reject good ones."""
-    if fits:
-        decide.check_siblings(medians, comparison)
-        return
-    with pytest.raises(CalibrationError, match="do not score as this one does"):
-        decide.check_siblings(medians, comparison)
-
-
 def test_too_few_images_for_folds_are_refused(bundle: Bundle, data: Path, tmp_path: Path) -> None:
     """A sibling trained on nothing scores nothing."""
     data = Path(shutil.copytree(data, tmp_path / "data"))
@@ -304,24 +281,3 @@ def test_a_low_limit_over_the_new_threshold_gives_way(bundle: Bundle) -> None:
     good = [low * (0.5 + number / 1000) for number in range(300)]
     limits = choose_from_production(bundle, KEY, good, [], ThresholdSettings(), "production").limits[KEY]
     assert 0 < limits.low_limit < min(good) < limits.threshold < low
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"false_reject_rate": 0.0},
-        {"false_reject_rate": float("nan")},
-        {"confidence": 1.0},
-        {"method": "least-cost"},
-        {"method": "best-f1", "escape_cost": 3},
-        {"method": "best-f1", "folds": 3},
-        {"method": "least-cost", "escape_cost": float("inf"), "false_reject_cost": 1},
-        {"folds": 1},
-        {"recheck": 0.1, "recheck_rate": 0.1},
-        {"defect_rate": 0.1},
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
-    """Before any image is read."""
-    with pytest.raises(ValueError, match="validation error"):
-        ThresholdSettings.model_validate(wrong)
