@@ -131,7 +131,7 @@ def _check_sizes(source: Path, looks: list[Look]) -> list[Finding]:
     if len(others) <= _MOST_NAMED:
         what = f"the usual size is {_px(usual)}"
         return [error("size", look.entry.file, f"{_px(look.size)}; {what}", remedy) for look in others]
-    sizes = sorted({look.size for look in looks})
+    sizes = sorted({look.size for look in looks}, key=lambda size: size[0] * size[1])
     text = (
         f"{len(others)} of {len(looks)} images differ from the usual size, {_px(usual)} ({of_usual} good"
         f" ones): {len(sizes)} sizes from {_px(sizes[0])} to {_px(sizes[-1])}"

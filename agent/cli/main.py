@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from inspectd.agent.cli import (
+    data_commands,
     evaluate_commands,
     noise_commands,
     repeatability_commands,
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 calibrate_app = typer.Typer(help="What a technician does for a product class.", no_args_is_help=True)
 for commands in (
+    data_commands,
     train_commands,
     noise_commands,
     evaluate_commands,
