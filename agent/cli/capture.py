@@ -52,11 +52,12 @@ class CaptureOptions:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of a run. `refused` counts the first words of the reasons; `ended` says why it ended."""
+    """What came of a run. `reasons` counts by their first words; `ended` says why it ended early."""
 
     before: int
     taken: list[str] = field(default_factory=list[str])
-    refused: Counter[str] = field(default_factory=Counter[str])
+    refused: int = 0
+    reasons: Counter[str] = field(default_factory=Counter[str])
     in_a_row: int = 0
     missed: int = 0
     ended: str = ""
@@ -127,7 +128,7 @@ def _take(
             return
         tally.missed += shot.missed
         if shot.problem:
-            _refuse(tally, folder, (shot.problem,), "")
+            _refuse(tally, folder, (f"no image: {shot.problem}",), "")
         else:
             judged = rules.judge(shot.pixels, defective=options.defective)
             if judged.unfit:
@@ -147,8 +148,9 @@ def _take(
 
 def _refuse(tally: Tally, folder: CaptureFolder, reasons: tuple[str, ...], measured: str) -> None:
     tally.in_a_row += 1
-    tally.refused.update(reason.partition(":")[0] for reason in reasons)
-    note(f"{folder.count} refused: {'; '.join(reasons)}  {measured}".rstrip())
+    tally.refused += 1
+    tally.reasons.update(reason.partition(":")[0] for reason in reasons)
+    note(f"refused: {'; '.join(reasons)}  {measured}".rstrip())
 
 
 def _measured(judged: Judgement) -> str:
@@ -168,8 +170,8 @@ def _report(options: CaptureOptions, folder: CaptureFolder, tally: Tally, *, as_
         "wanted": options.count,
         "taken": len(tally.taken),
         "there_before": tally.before,
-        "refused": sum(tally.refused.values()),
-        "refused_for": dict(tally.refused),
+        "refused": tally.refused,
+        "refused_for": dict(tally.reasons),
         "frames_missed": tally.missed,
         "ended": tally.ended,
     }
@@ -178,8 +180,8 @@ def _report(options: CaptureOptions, folder: CaptureFolder, tally: Tally, *, as_
     else:
         of = f"{folder.count} of {options.count}"
         say(f"{folder.folder}: {of} images, {len(tally.taken)} taken now, {tally.before} were there")
-        for reason, times in tally.refused.most_common():
-            say(f"  refused {times}: {reason}")
+        for reason, times in tally.reasons.most_common():
+            say(f"  refused {times} times: {reason}")
         if complete and not options.defective and options.count >= ENOUGH:
             say(f"Check them: inspectd calibrate data {options.into / options.class_name}")
     if not complete:

@@ -61,7 +61,7 @@ class Rules:
         if digest == self._previous:
             texts.append("frozen: exactly the same picture as the frame before")
         elif digest in self._digests:
-            texts.append(f"exactly the same picture as {self._digests[digest]}")
+            texts.append(f"taken already: exactly the same picture as {self._digests[digest]}")
         self._previous = digest
         if not texts and not defective and self._check is not None:
             texts += self._check.unfit(image)
@@ -91,7 +91,7 @@ def _nonsense(measures: Measures) -> tuple[str, ...]:
     if measures.saturated > _SATURATED:
         return (f"overexposed: {measures.saturated:.0%} saturated; shorten the exposure",)
     if measures.contrast < _FLAT and measures.sharpness < _FLAT / 100:
-        return ("shows nothing but one colour; look at the part and the focus",)
+        return (f"empty: one colour, contrast {measures.contrast:.1f}; look at the part and the focus",)
     return ()
 
 

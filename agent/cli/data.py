@@ -44,13 +44,16 @@ def _print(report: DataReport) -> None:
         others = "" if report.sizes == 1 else f" and {report.sizes - 1} other sizes"
         say(f"  size: {width}x{height} px{others}")
     if report.supported_rate is not None:
-        rate = f"{report.supported_rate:.1%}"
-        say(
-            f"  threshold: from {report.threshold_parts} good parts, which prove no rate of false rejects below {rate}"
-        )
+        proof = f"prove no rate of false rejects below {report.supported_rate:.1%}"
+        say(f"  threshold: from {report.threshold_parts} good parts, which {proof}")
     _print_findings(report.findings)
     warnings = len(report.findings) - report.errors
-    say(f"{report.errors} errors, {warnings} warnings" if report.findings else "nothing wrong")
+    counts = f"{_number(report.errors, 'error')}, {_number(warnings, 'warning')}"
+    say(counts if report.findings else "nothing wrong")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _print_findings(findings: tuple[Finding, ...]) -> None:
