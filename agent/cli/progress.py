@@ -43,6 +43,9 @@ def _plain(what: str) -> Advance:
         now = time.monotonic()
         if now - last >= PLAIN_INTERVAL_S or 0 < total <= done:
             last = now
+            if not total:
+                note(f"{what} {text}")
+                return
             left = (now - began) / done * (total - done) if done else 0.0
             left = seconds_left if seconds_left is not None and seconds_left >= 0 else left
             note(f"{what} {done:g}/{total:g} {text}, {left:.0f} s left")

@@ -171,7 +171,7 @@ def test_training_without_images(data: str, inspectd: Inspectd, tmp_path: Path) 
         (
             "--profile",
             "fast",
-            "--profile: must be 'quick', 'demo' or 'paper', is the text 'fast'; choose one",
+            "--profile: must be 'quick', 'standard', 'paper' or 'demo', is the text 'fast'; choose one",
         ),
         ("--sigma", "5", "--sigma"),
         ("--seed", "-1", "--seed"),
