@@ -22,6 +22,7 @@ from inspectd.calibration.rates import supportable_rate
 FEW_IMAGES = 50
 # So many images of another size are each named; more of them are told in one line.
 _MOST_NAMED = 20
+_MANY_TIMES = 20
 
 Size = tuple[int, int]
 
@@ -174,7 +175,8 @@ def _check_likeness(looks: list[Look]) -> list[Finding]:
         return []
     found: list[Finding] = []
     for stranger in strangers(np.stack([look.small for look in good])):
-        what = f"looks unlike the other good images: {stranger.times:.1f} times as far from them as usual"
+        times = f"{stranger.times:.1f}" if stranger.times < _MANY_TIMES else f"over {_MANY_TIMES}"
+        what = f"looks unlike the other good images: {times} times as far from them as usual"
         remedy = "See whether it shows another product or a bad picture, and move it away if so."
         found.append(warning("stranger", good[stranger.index].entry.file, what, remedy))
     of_class = np.array([look.split == "train" for look in each])

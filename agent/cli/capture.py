@@ -128,11 +128,11 @@ def _take(
             return
         tally.missed += shot.missed
         if shot.problem:
-            _refuse(tally, folder, (f"no image: {shot.problem}",), "")
+            _refuse(tally, (f"no image: {shot.problem}",), "")
         else:
             judged = rules.judge(shot.pixels, defective=options.defective)
             if judged.unfit:
-                _refuse(tally, folder, judged.unfit, _measured(judged))
+                _refuse(tally, judged.unfit, _measured(judged))
             else:
                 file = folder.write(shot.pixels)
                 rules.keep(shot.pixels, file.name, defective=options.defective)
@@ -146,7 +146,7 @@ def _take(
             time.sleep(max(0.0, began + interval_s - time.monotonic()))
 
 
-def _refuse(tally: Tally, folder: CaptureFolder, reasons: tuple[str, ...], measured: str) -> None:
+def _refuse(tally: Tally, reasons: tuple[str, ...], measured: str) -> None:
     tally.in_a_row += 1
     tally.refused += 1
     tally.reasons.update(reason.partition(":")[0] for reason in reasons)
