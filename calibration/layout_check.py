@@ -27,13 +27,16 @@ _SAME_AS = {
 }
 _GOOD_WORDS = {"good", "goods", "ok", "normal", "pass", "passed", "io", "gut"}
 _CLOSE = 0.8
+_CLOSE_PLACE = 0.75
 # Images that this version does not read; other files beside the images (notes, licences) are nobody's error.
 _UNREAD = {".gif", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".dng", ".raw", ".npy", ".exr"}
 
 
 def check_folders(layout: Layout) -> list[Finding]:
-    """Find folders misspelt, empty, or not looked into. A CSV list has none: nothing is found there."""
-    if layout.form == "csv" or not layout.source.is_dir():
+    """Find folders misspelt, empty, or not looked into; in a CSV list, labels misspelt."""
+    if layout.form == "csv":
+        return _check_labels(layout)
+    if not layout.source.is_dir():
         return []
     source = layout.source
     found = _check_top(layout)
@@ -49,10 +52,20 @@ def check_folders(layout: Layout) -> list[Finding]:
 
 
 def means_good(name: str) -> bool:
-    """Whether a folder's name can only be a slip or another word for `good`."""
+    """Whether a name is not `good` and can only be a slip or another word for it."""
     return name != GOOD and (
         name.lower() in _GOOD_WORDS or bool(get_close_matches(name.lower(), [GOOD], 1, _CLOSE))
     )
+
+
+def _check_labels(layout: Layout) -> list[Finding]:
+    labels = sorted({entry.kind for entry in (*layout.validation, *layout.test)})
+    remedy = f"Write {GOOD} if these are good parts, or else what the defect is."
+    return [
+        error("misspelt_label", layout.source, f"label {label!r} counts as a kind of defect", remedy)
+        for label in labels
+        if means_good(label)
+    ]
 
 
 def _check_top(layout: Layout) -> list[Finding]:
@@ -61,7 +74,7 @@ def _check_top(layout: Layout) -> list[Finding]:
         if folder.name in _PLACES:
             continue
         meant = _meant(folder.name)
-        if meant:
+        if meant and _holds_images(folder):
             found.append(
                 error("misspelt_folder", folder, f"is not looked into; {meant} is", f"Rename it to {meant}.")
             )
@@ -86,7 +99,7 @@ def _meant(name: str) -> str:
         return GOOD
     if plain in _SAME_AS:
         return _SAME_AS[plain]
-    return next(iter(get_close_matches(plain, _PLACES, 1, _CLOSE)), "")
+    return next(iter(get_close_matches(plain, _PLACES, 1, _CLOSE_PLACE)), "")
 
 
 def _check_train(source: Path) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def check_mask(entry: Labelled, size: tuple[int, int]) -> list[Finding]:
     return []
 
 
-def check_unmasked(entries: Iterable[Labelled], name: Callable[[Path], str] = str) -> list[Finding]:
+def check_unmasked(entries: Iterable[Labelled]) -> list[Finding]:
     """Find defective images without a mask: one finding for each, one for a kind that has no mask at all."""
     kinds: dict[Path, list[Labelled]] = defaultdict(list)
     for entry in entries:
@@ -53,11 +53,9 @@ def check_unmasked(entries: Iterable[Labelled], name: Callable[[Path], str] = st
         bare = [entry for entry in of_kind if entry.mask is None]
         if len(bare) == len(of_kind) > 1:
             what = f"none of {len(bare)} images of {bare[0].kind!r} has a mask"
-            found.append(warning("no_mask", name(bare[0].file.parent), what, remedy))
+            found.append(warning("no_mask", bare[0].file.parent, what, remedy))
         else:
-            found += [
-                warning("no_mask", name(entry.file), "defective, and has no mask", remedy) for entry in bare
-            ]
+            found += [warning("no_mask", entry.file, "defective, and has no mask", remedy) for entry in bare]
     return found
 
 

@@ -27,10 +27,10 @@ _CELLS = 4
 _DIRECTIONS = 6
 
 _FOLDS = 10
-_ITERATIONS = 6
+_ITERATIONS = 4
 _MOST_TO_FIT = 500
 # How far an image stands out, summed over three views, each cut at 8. MVTec's screws with a magnetic tile
-# among them: the stranger 19 and more; tiles, which differ much, with a screw: 12 and more. Of their own, each
+# among them: the stranger 19 and more; tiles, which differ much, with a screw: 12 and more. Of its own, each
 # set has none or one over the limit. Among 20 tiles one stranger in ten stays under it, among 10 two in five.
 _CUT = 8.0
 _LIMIT = 7.5
