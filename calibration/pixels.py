@@ -112,19 +112,26 @@ class PixelHistogram:
 
     def resampled_auroc(self, weights: NDArray[np.int64]) -> F64:
         """Return the AUROC of each resample, float64 [B]; `weights` [B, images]: how often each is drawn."""
-        return resampled_auroc(Counted(self._matrix("good"), self._matrix("defective")), weights)
+        good, defective = self._matrices("good", "defective")
+        return resampled_auroc(Counted(good, defective), weights)
 
     def resampled_aupro(self, weights: NDArray[np.int64]) -> F64:
         """Return the AUPRO of each resample, float64 [B]; `weights` as in `resampled_auroc`."""
-        good, regions = self._matrix("good"), self._matrix("regions")
+        good, regions = self._matrices("good", "regions")
         parts = [aupro_of_counts(_drawn(part, good), _drawn(part, regions)) for part in _in_parts(weights)]
         return np.concatenate(parts)
 
-    def _matrix(self, name: str) -> Any:
-        ends = np.concatenate(([0], np.cumsum([len(bins) for bins in self._bins[name]])))
-        values, bins = np.concatenate(self._rows[name]), np.concatenate(self._bins[name])
-        shape = (len(self._with_mask), _COARSE_BINS)
-        return sparse.csr_array((values, bins, ends), shape=shape)
+    def _matrices(self, *names: str) -> list[Any]:
+        """Return the images' histograms as sparse [images, bins], over the bins that any of them occupies."""
+        occupied = np.unique(np.concatenate([bins for name in names for bins in self._bins[name]]))
+        matrices: list[Any] = []
+        for name in names:
+            ends = np.concatenate(([0], np.cumsum([len(bins) for bins in self._bins[name]])))
+            columns = np.searchsorted(occupied, np.concatenate(self._bins[name]))
+            values = np.concatenate(self._rows[name])
+            shape = (len(self._with_mask), len(occupied))
+            matrices.append(sparse.csr_array((values, columns, ends), shape=shape))
+        return matrices
 
 
 def resampled_auroc(counted: Counted, weights: NDArray[np.int64]) -> F64:

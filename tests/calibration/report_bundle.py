@@ -22,9 +22,10 @@ STEPS = 60
 _helper = cast("Any", onnx.helper)
 
 
-def write_dark_bundle(folder: Path, data: Path, class_name: str) -> Path:
+def write_dark_bundle(folder: Path, data: Path, class_name: str, *, mixed_sizes: bool = False) -> Path:
     """Write a bundle of `class_name` for the disks in `data`, the history of a training beside it."""
-    good = load_good(data, SIDE)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    good = load_good(data, SIDE, mixed_sizes=mixed_sizes)
     graph_file, golden_file = folder.with_name("graph.onnx"), folder.with_name("golden.png")
     graph_file.write_bytes(_darkness().SerializeToString(deterministic=True))
     cv2.imwrite(str(golden_file), good.images[0])
