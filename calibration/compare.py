@@ -128,7 +128,7 @@ def compare(
     return Comparison(
         a=a,
         b=b,
-        differences=_differences(a, a_pixels, b, b_pixels),
+        differences=compare_figures(a, a_pixels, b, b_pixels),
         changes=_changes(a, b),
         reserved=selected.reserved,
         in_training=selected.in_training,
@@ -136,7 +136,7 @@ def compare(
     )
 
 
-def _differences(
+def compare_figures(
     a: EvaluateReport, a_pixels: PixelHistogram, b: EvaluateReport, b_pixels: PixelHistogram
 ) -> tuple[Difference, ...]:
     """Compare the threshold-free figures; each resample draws the same images for both bundles."""
