@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import disk
 
 from inspectd.calibration.fit import Fitted, fit
 from inspectd.calibration.settings import Recipe
 from inspectd.calibration.trainer import CHECK_STEPS
 from inspectd.inference.model import EncoderDecoder
-from tests.calibration.conftest import disk
 
 RECIPE = Recipe(
     image_size=32, widths=(8, 8, 8), dim=16, batch=4, epochs=30, learning_rate=1e-3, sigma=0.1, decay=False
