@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from inspectd.calibration.data import read_mask, read_pixels
@@ -129,29 +130,46 @@ def _noise(request: FigureRequest) -> bytes | str:
     if not chosen:
         return "there is no defective test image"
     bundle, other = request.bundle, request.without_noise
-    graph = load_graph_from_onnx(bundle.graph_file("float32"))
     if other is not None:
         with open_scorer(bundle, request.runtime) as first, open_scorer(other, request.runtime) as second:
             examples = [_example(each, (first, second)) for each in chosen]
         how = "Left: the bundle as it scores. Right: a bundle trained without noise."
         return with_and_without_noise(bundle.manifest.class_name, examples, how)
+    found = noise_scorers(bundle)
+    if found is None:
+        return "the bundle was trained without noise and scores without it, so there is nothing to compare"
+    examples = [_example(each, found.scorers) for each in chosen]
+    how = f"The same weights with the seeded noise field (sigma {found.sigma:g}) and without it."
+    if not bundle.manifest.noise.sigma:
+        how += " On the line this bundle scores without it."
+    return with_and_without_noise(bundle.manifest.class_name, examples, how)
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseScorers:
+    """The same weights with a noise field of `sigma`, and without it."""
+
+    sigma: float
+    scorers: tuple[ImageScorer, ImageScorer]
+
+
+def noise_scorers(bundle: Bundle) -> NoiseScorers | None:
+    """Open a bundle's weights twice, in torch: with the noise field of its seed, and without it.
+
+    The field has the rate that the bundle scores with or, where it scores without noise, that of its
+    training; None if that was without noise as well. Raises BundleError if the graph is none of ours.
+    """
+    graph = load_graph_from_onnx(bundle.graph_file("float32"))
     trained = bundle.manifest.training.get("sigma")
     sigma = graph.sigma or (float(trained) if isinstance(trained, (int, float)) else 0.0)
     if not sigma:
-        return "the bundle was trained without noise and scores without it, so there is nothing to compare"
-    scorers = tuple(
-        ImageScorer(
-            bundle.manifest.preparation,
-            bundle.manifest.image_size,
-            TorchRuntime(ScoringGraph(graph.model, each, graph.seed)),
-        )
-        for each in (sigma, 0.0)
-    )
-    examples = [_example(each, scorers) for each in chosen]
-    how = f"The same weights with the seeded noise field (sigma {sigma:g}) and without it."
-    if not graph.sigma:
-        how += " On the line this bundle scores without it."
-    return with_and_without_noise(bundle.manifest.class_name, examples, how)
+        return None
+
+    def scorer(rate: float) -> ImageScorer:
+        runtime = TorchRuntime(ScoringGraph(graph.model, rate, graph.seed))
+        return ImageScorer(bundle.manifest.preparation, bundle.manifest.image_size, runtime)
+
+    return NoiseScorers(sigma, (scorer(sigma), scorer(0.0)))
 
 
 def _times(request: FigureRequest) -> bytes | str:
@@ -168,6 +186,10 @@ def time_bundle(bundle: Bundle, runtime: RuntimeSettings, frames: int = _TIMED) 
     """Time a bundle on its own golden frame, after a warm-up: preparation and inference, one at a time."""
     golden = min(bundle.manifest.golden, key=lambda each: not each.camera_size)
     pixels = read_pixels(bundle.folder / golden.file)
+    camera = bundle.manifest.preparation.camera_size
+    if camera is not None:
+        # A golden frame kept at the graph's size: its time counts at the camera's.
+        pixels = np.asarray(cv2.resize(pixels, camera[::-1]), np.uint8)
     taken: list[float] = []
     with open_scorer(bundle, runtime) as scorer:
         for frame in range(_WARM_UP + frames):
