@@ -48,8 +48,7 @@ class Learner:
         self._optimizer = torch.optim.Adam(
             [parameter for parameter in model.parameters() if parameter.requires_grad], recipe.learning_rate
         )
-        # Without float16 it passes everything through.
-        self._scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
+        self.scaler = _scaler(device)
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
         self._mean, self._std = mean.to(device.kind), std.to(device.kind)
 
@@ -64,11 +63,11 @@ class Learner:
         Raises CalibrationError if the loss is not finite, or one image alone does not fit into the memory.
         """
         value = self._gradients_in_memory()
-        self._scaler.unscale_(self._optimizer)
+        self.scaler.unscale_(self._optimizer)
         clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
         self._optimizer.param_groups[0]["lr"] = self.learning_rate(done)
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
+        self.scaler.step(self._optimizer)
+        self.scaler.update()
         self._update_average()
         if not math.isfinite(value):
             raise CalibrationError(
@@ -104,7 +103,7 @@ class Learner:
             "seen": self.seen,
             "batches": self.batches,
             "precision": self.device.precision,
-            "scaler": self._scaler.state_dict(),
+            "scaler": self.scaler.state_dict(),
         }
 
     def restore(self, parts: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
@@ -120,7 +119,8 @@ class Learner:
         self.step, self.seen = state["step"], state["seen"]
         self.batches = [(step, batch) for step, batch in state["batches"]]
         self.device = replace(self.device, precision=state["precision"])
-        self._scaler.load_state_dict(state["scaler"])
+        self.scaler = _scaler(self.device)
+        self.scaler.load_state_dict(state["scaler"])
 
     def _gradients_in_memory(self) -> float:
         """Compute this step's gradients; where the memory does not suffice, with half the batch.
@@ -160,7 +160,7 @@ class Learner:
         self.model.train()
         loss = self.loss(clean, noisy)
         self._optimizer.zero_grad()
-        self._scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()
         return float(loss.detach())
 
     def _update_average(self) -> None:
@@ -172,3 +172,8 @@ class Learner:
         keep = (1 - 1 / (self.step + 1)) ** (_AVERAGE_POWER + 1) if self.recipe.average else 0.0
         for name, tensor in weights_of(self.model).items():
             self.average[name].lerp_(tensor, 1 - keep)
+
+
+def _scaler(device: Device) -> torch.amp.GradScaler:
+    """Scale gradients that float16 would lose; in another precision everything passes through."""
+    return torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")

@@ -71,10 +71,10 @@ class Trainer:
         self.losses: list[float] = []
         self.held_out: list[tuple[int, float]] = []  # step, loss
         self.elapsed_s = 0.0
-        self._learner = Learner(model, recipe, images, seed, device or choose_device("cpu"))
+        self.learner = Learner(model, recipe, images, seed, device or choose_device("cpu"))
         self._held_out_images = held_out
         self._count = len(images)
-        self._best = copied(self._learner.average)
+        self._best = copied(self.learner.average)
         self._best_loss, self._best_step, self._best_seen = math.inf, 0, 0
         self._ended = ""
         self._check_noise = recipe.sigma * recipe.test_noise * noise_field(recipe.image_size, seed)
@@ -82,22 +82,22 @@ class Trainer:
     @property
     def model(self) -> EncoderDecoder:
         """The model in training; once `run` is over it holds the best weights."""
-        return self._learner.model
+        return self.learner.model
 
     @property
     def step(self) -> int:
         """Steps made."""
-        return self._learner.step
+        return self.learner.step
 
     @property
     def batch(self) -> int:
         """Images of a step: the recipe's, or what of it fits into the memory."""
-        return self._learner.batch
+        return self.learner.batch
 
     @property
     def steps(self) -> int:
         """How many steps the recipe's epochs take, made and to be made, at the batch in use."""
-        return self.step + math.ceil(max(0, self._images_in_all() - self._learner.seen) / self.batch)
+        return self.step + math.ceil(max(0, self._images_in_all() - self.learner.seen) / self.batch)
 
     @property
     def held_out_loss(self) -> float:
@@ -121,7 +121,7 @@ class Trainer:
         saved_s = -math.inf
         while not self._over():
             batch = self.batch
-            self.losses.append(self._learner.make_step(self._done()))
+            self.losses.append(self.learner.make_step(self._done()))
             checked = self.step % CHECK_STEPS == 0
             if checked and self._check(look):
                 self._ended = "stopped"
@@ -151,12 +151,12 @@ class Trainer:
                 "best_step": self._best_step,
                 "steps": self.step,
                 "images": self._count,
-                "epochs": self._learner.seen / self._count,
+                "epochs": self.learner.seen / self._count,
                 "seconds": self.elapsed_s,
                 "ended": self._ended,
-                "batches": tuple({"step": step, "batch": batch} for step, batch in self._learner.batches),
-                "device": self._learner.device.kind,
-                "precision": self._learner.device.precision,
+                "batches": tuple({"step": step, "batch": batch} for step, batch in self.learner.batches),
+                "device": self.learner.device.kind,
+                "precision": self.learner.device.precision,
             }
         )
 
@@ -167,10 +167,10 @@ class Trainer:
         """
         named = {
             f"{part}/{name}": tensor
-            for part, tensors in ({"best": self._best} | self._learner.tensors()).items()
+            for part, tensors in ({"best": self._best} | self.learner.tensors()).items()
             for name, tensor in tensors.items()
         }
-        state: dict[str, Any] = self._learner.state() | {
+        state: dict[str, Any] = self.learner.state() | {
             "losses": self.losses,
             "held_out": self.held_out,
             "best": [self._best_loss, self._best_step, self._best_seen] if self.held_out else None,
@@ -190,7 +190,7 @@ class Trainer:
             parts.setdefault(part, {})[rest] = tensor
         state = checkpoint.state
         try:
-            self._learner.restore(parts, state)
+            self.learner.restore(parts, state)
             self._best = parts["best"]
             self.losses = list(state["losses"])
             self.held_out = [(step, loss) for step, loss in state["held_out"]]
@@ -216,7 +216,7 @@ class Trainer:
             loss=self.losses[-1],
             held_out_loss=self.held_out_loss,
             seconds_left=max(0.0, left),
-            learning_rate=self._learner.learning_rate(self._done()),
+            learning_rate=self.learner.learning_rate(self._done()),
             batch=self.batch,
             message=message,
         )
@@ -227,32 +227,32 @@ class Trainer:
         Return whether `look` has seen enough of them.
         """
         current = copied(weights_of(self.model))
-        self.model.load_state_dict(self._learner.average)
+        self.model.load_state_dict(self.learner.average)
         self.model.eval()
         loss = self._measure()
         enough = look is not None and look(self.step, self.model)
         self.model.load_state_dict(current)
         self.held_out.append((self.step, loss))
         if loss < self._best_loss:
-            self._best_loss, self._best_step, self._best_seen = loss, self.step, self._learner.seen
-            self._best = copied(self._learner.average)
+            self._best_loss, self._best_step, self._best_seen = loss, self.step, self.learner.seen
+            self._best = copied(self.learner.average)
         return enough
 
     def _measure(self) -> float:
         """Return the mean loss on the held-out images, with the noise that the scoring graph will add."""
-        kind, losses = self._learner.device.kind, list[float]()
+        kind, losses = self.learner.device.kind, list[float]()
         with torch.inference_mode():
             for start in range(0, len(self._held_out_images), self.batch):
                 images = np.asarray(self._held_out_images[start : start + self.batch], np.float32)
                 clean = to_tensor(images).to(kind) / 255
-                loss = self._learner.loss(clean, clean + self._check_noise.to(kind))
+                loss = self.learner.loss(clean, clean + self._check_noise.to(kind))
                 losses.append(float(loss) * len(clean))
         return sum(losses) / len(self._held_out_images)
 
     def _over(self) -> bool:
         """Whether the training is to end; `_ended` then says why."""
         if not self._ended:
-            if self._learner.seen >= self._images_in_all():
+            if self.learner.seen >= self._images_in_all():
                 self._ended = "epochs"
             elif self.elapsed_s >= self._limit_s():
                 self._ended = "minutes"
@@ -266,11 +266,11 @@ class Trainer:
         The paper's early stopping is "activated from epoch 800": what came before does not count as waiting.
         """
         since = max(self._best_seen, self.recipe.stop_after_epochs * self._count)
-        return self._learner.seen - since >= self.recipe.patience_epochs * self._count
+        return self.learner.seen - since >= self.recipe.patience_epochs * self._count
 
     def _done(self) -> float:
         """Share of the run that is over, by images or by time."""
-        return max(self._learner.seen / self._images_in_all(), self.elapsed_s / self._limit_s())
+        return max(self.learner.seen / self._images_in_all(), self.elapsed_s / self._limit_s())
 
     def _images_in_all(self) -> int:
         return self.recipe.epochs * self._count
