@@ -130,7 +130,7 @@ def _take(
         if shot.problem:
             _refuse(tally, (f"no image: {shot.problem}",), "")
         else:
-            judged = rules.judge(shot.pixels, defective=options.defective)
+            judged = rules.judge(shot.pixels)
             if judged.unfit:
                 _refuse(tally, judged.unfit, _measured(judged))
             else:

@@ -46,11 +46,8 @@ class Rules:
         self._previous = ""
         self._check: FitnessCheck | None = None
 
-    def judge(self, pixels: Pixels, *, defective: bool = False) -> Judgement:
-        """Measure a frame, uint8 RGB [H, W, 3], and say why it is unfit.
-
-        A defective part may look like nothing good: only what no frame may be is held against it.
-        """
+    def judge(self, pixels: Pixels) -> Judgement:
+        """Measure a frame, uint8 RGB [H, W, 3], and say why it is unfit."""
         image = resize(pixels, SIDE)
         measures = measure(image)
         texts = list(_nonsense(measures))
@@ -63,12 +60,15 @@ class Rules:
         elif digest in self._digests:
             texts.append(f"taken already: exactly the same picture as {self._digests[digest]}")
         self._previous = digest
-        if not texts and not defective and self._check is not None:
+        if not texts and self._check is not None:
             texts += self._check.unfit(image)
         return Judgement(measures, tuple(texts))
 
     def keep(self, pixels: Pixels, name: str, *, defective: bool = False) -> None:
-        """Take a frame among those that the next ones are held against, under its file's name."""
+        """Take a frame among those that the next ones are held against, under its file's name.
+
+        A defective part may look like nothing good, and the next one unlike it: nothing is learned from it.
+        """
         self._digests[content_of(pixels)] = name
         self._size = (pixels.shape[0], pixels.shape[1])
         if defective:

@@ -98,6 +98,14 @@ def test_the_same_picture_good_and_defective(folder: Path) -> None:
     assert {code for _, code, _ in found} == {"two_labels", "no_mask"}
 
 
+def test_test_images_may_be_alike(folder: Path) -> None:
+    """The same defective part in several pictures is no mistake, as long as none of them trains."""
+    for quality in (85, 95):
+        file = str(folder / f"test/good/{quality}.jpg")
+        assert cv2.imwrite(file, part(400), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert check_data(folder).findings == ()
+
+
 def test_a_training_folder_misspelt(folder: Path) -> None:
     """Training would find no image at all: the check says which folder it should rename."""
     move("train/good", "train/Good")(folder)
