@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,19 +47,26 @@ class Events:
         self._sigma, self._seed = recipe.sigma * recipe.test_noise, seed
         self._images = held_out[:_SHOWN]
         self._resumed_at = resumed_at
-        self._writer: Any = None
+        self._summary: Any = None
+        self._file: _EventFile | None = None
 
     def step(self, progress: Progress) -> None:
         """Write the numbers of a training step. Raises CalibrationError if they cannot be written."""
         if progress.stage != "train":
             return
-        with self._writing() as writer:
-            writer.add_scalar("loss/training", progress.loss, progress.step)
-            writer.add_scalar("learning rate", progress.learning_rate, progress.step)
-            writer.add_scalar("batch", progress.batch, progress.step)
-            if progress.step % CHECK_STEPS == 0:
-                writer.add_scalar("loss/held out", progress.held_out_loss, progress.step)
-                writer.flush()
+        numbers = {
+            "loss/training": progress.loss,
+            "learning rate": progress.learning_rate,
+            "batch": progress.batch,
+        }
+        checked = progress.step % CHECK_STEPS == 0
+        if checked:
+            numbers["loss/held out"] = progress.held_out_loss
+        with self._open() as file:
+            for name, number in numbers.items():
+                file.add(progress.step, self._summary.scalar(name, number))
+            if checked:
+                file.flush()
 
     def look(self, step: int, model: EncoderDecoder) -> bool:
         """Write reconstructions by an averaged model if it is time to; never ends the training."""
@@ -74,28 +83,70 @@ class Events:
         with torch.inference_mode():
             noisy = x if graph.noise is None else x + graph.noise
             strips = torch.cat((x, noisy.clamp(0, 1), graph.reconstruct(x)), dim=3).cpu()
-        with self._writing() as writer:
+        with self._open() as file:
             for index, strip in enumerate(strips):
-                writer.add_image(f"held out {index}: input, noisy, reconstruction", strip, step)
-            writer.flush()
+                name = f"held out {index}: input, noisy, reconstruction"
+                file.add(step, self._summary.image(name, strip, dataformats="CHW"))
+            file.flush()
 
     def close(self) -> None:
         """Write what is left."""
-        if self._writer is not None:
-            with self._writing() as writer:
-                writer.close()
+        if self._file is not None:
+            with self._open() as file:
+                file.close()
 
     @contextmanager
-    def _writing(self) -> Generator[Any]:
+    def _open(self) -> Generator[_EventFile]:
+        """Give the file, made at the first call; an error closes it for good."""
         try:
-            if self._writer is None:
-                from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  takes a second to import
+            if self._file is None:
+                from torch.utils.tensorboard import summary  # noqa: PLC0415  takes a second to import
 
-                purge_step = self._resumed_at + 1 if self._resumed_at else None
-                self._writer = SummaryWriter(str(self._folder), purge_step=purge_step)
-            yield self._writer
+                self._summary = summary
+                self._file = _EventFile(self._folder, self._resumed_at)
+            yield self._file
         except OSError as error:
+            if self._file is not None:
+                with suppress(OSError):  # what could not be written cannot be written now
+                    self._file.close()
+                self._file = None
             raise CalibrationError(
                 f"{self._folder}: TensorBoard's events cannot be written ({error})."
                 " Free space, then train again: it goes on from the last checkpoint."
             ) from error
+
+
+class _EventFile:
+    """One file of TensorBoard's records, written at once.
+
+    torch's SummaryWriter leaves writing to a thread, which on a full disk dies with a traceback of its own.
+    """
+
+    def __init__(self, folder: Path, resumed_at: int) -> None:
+        from tensorboard.summary.writer.record_writer import RecordWriter  # noqa: PLC0415  see above
+
+        self._proto: Any = import_module(
+            "tensorboard.compat.proto.event_pb2"
+        )  # its names are made at run time
+        # TensorBoard reads a folder's files in the order of their names.
+        file = folder / f"events.out.tfevents.{time.time_ns():020d}.inspectd"
+        self._records: Any = RecordWriter(file.open("xb"))
+        self._write(file_version="brain.Event:2")
+        if resumed_at:
+            start = self._proto.SessionLog(status=self._proto.SessionLog.START)
+            self._write(step=resumed_at + 1, session_log=start)
+
+    def add(self, step: int, summary: Any) -> None:
+        """Add a number or a picture to a step."""
+        self._write(step=step, summary=summary)
+
+    def flush(self) -> None:
+        """Let TensorBoard see what there is."""
+        self._records.flush()
+
+    def close(self) -> None:
+        """Write what is left; no more can be added."""
+        self._records.close()
+
+    def _write(self, **content: Any) -> None:
+        self._records.write(self._proto.Event(wall_time=time.time(), **content).SerializeToString())
