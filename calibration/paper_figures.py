@@ -75,6 +75,7 @@ def write_figures(folder: Path, request: FigureRequest, progress: Callable[[int,
     Raises CalibrationError if the folder cannot be written, BundleError or EngineError for a bundle that does
     not run.
     """
+    make_folder(folder)
     files: list[Path] = []
     notes: list[str] = []
     makers = (
@@ -211,9 +212,18 @@ def _example(result: ImageResult, scorers: Sequence[ImageScorer]) -> Example:
     return Example(result.kind, result.verdict or "", pixels, mask, tuple(shown))
 
 
-def _write(folder: Path, name: str, content: bytes) -> Path:
+def make_folder(folder: Path) -> None:
+    """Make the pictures' folder, before the work that would be lost without it. Raises CalibrationError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CalibrationError(
+            f"{folder}: cannot be made a folder ({error.strerror}). Name another one."
+        ) from error
+
+
+def _write(folder: Path, name: str, content: bytes) -> Path:
+    try:
         (folder / name).write_bytes(content)
     except OSError as error:
         raise CalibrationError(

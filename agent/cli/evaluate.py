@@ -58,6 +58,7 @@ def run_evaluation(options: EvaluateOptions, *, as_json: bool) -> None:
     try:
         # Before the work, so that a wrong name costs nothing.
         name = find_class(options.paper_class or bundle.manifest.class_name) if options.paper else ""
+        _make_folder(options.figures)
         with progress_bar("scoring") as advance:
             report = evaluate(options.bundle, options.data, settings, advance)
         figures = _make_figures(options, settings, bundle, report)
@@ -102,6 +103,14 @@ def run_comparison(a: Path, b: Path, data: Path, runtime: str, precision: str, *
     for name, each in zip("ab", about, strict=True):
         say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in each.items()))
     say_comparison(found)
+
+
+def _make_folder(folder: Path | None) -> None:
+    if folder is None:
+        return
+    from inspectd.calibration.paper_figures import make_folder
+
+    make_folder(folder)
 
 
 def _make_figures(

@@ -92,6 +92,16 @@ def test_options_of_figures_without_a_folder(inspectd: Inspectd, parts: Path) ->
     assert done.refuses(2, "--figures")
 
 
+def test_a_folder_for_figures_that_cannot_be_is_refused_before_the_work(
+    inspectd: Inspectd, parts: Path, tmp_path: Path
+) -> None:
+    """A file stands there; an evaluation of an hour is not lost by it."""
+    (tmp_path / "file").write_text("")
+    done = inspectd("calibrate", "evaluate", BUNDLE, parts, "--figures", tmp_path / "file")
+    assert done.refuses(1, f"{tmp_path}/file: cannot be made a folder")
+    assert "scoring" not in done.err
+
+
 def test_figures_are_written_and_named(inspectd: Inspectd, parts: Path, tmp_path: Path) -> None:
     """Each file's path stands in the report."""
     done = inspectd("calibrate", "evaluate", BUNDLE, parts, "--figures", tmp_path / "out", "--json")

@@ -186,7 +186,7 @@ def test_missing_masks_and_maps_of_zeros_can_be_drawn() -> None:
 def test_a_folder_that_cannot_be_written_is_told(request_: FigureRequest, tmp_path: Path) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(CalibrationError, match="cannot be written"):
+    with pytest.raises(CalibrationError, match="cannot be made a folder"):
         write_figures(tmp_path / "file", request_, lambda _done, _total: None)
 
 
