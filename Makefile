@@ -26,9 +26,12 @@ bench: .venv-dev/installed
 
 # The shipped bundle, made anew by the project's own commands from generated images.
 demo-bundle: .venv-dev/installed
-	rm -rf work/buttons work/buttons-bundle
+	rm -rf work/buttons work/buttons-bundle work/more
 	.venv-dev/bin/inspectd simulate work/buttons --good 400 --test-good 200 --test-defective 200
 	.venv-dev/bin/inspectd calibrate train work/buttons --out work/buttons-bundle --profile demo --name buttons --vgg19 none
+	.venv-dev/bin/inspectd simulate work/more --good 600 --test-good 0 --test-defective 0 --seed 2
+	.venv-dev/bin/inspectd calibrate threshold work/buttons-bundle work/more --by "make demo-bundle" \
+		--why "600 more good buttons, so that one in a hundred false rejects is supported"
 	rm -rf configs/bundles/buttons
 	mkdir -p configs/bundles
 	mv work/buttons-bundle configs/bundles/buttons
