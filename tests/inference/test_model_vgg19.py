@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -128,3 +129,51 @@ def test_files_that_do_not_fit_are_refused(model: EncoderDecoder, tmp_path: Path
     save_file({**weights(0), "features.0.bias": torch.full((64,), float("nan"))}, path)
     with pytest.raises(WeightsError, match="not finite"):
         load_vgg19(model, path)
+
+
+def test_torchvisions_own_file_is_taken(model: EncoderDecoder, tmp_path: Path) -> None:
+    """A state dict in torch's format, in either of its two forms, loads as a safetensors file does."""
+    given = weights(0, 2)
+    for name, new in (("new.pth", True), ("old.pth", False)):
+        torch.save(given, tmp_path / name, _use_new_zipfile_serialization=new)
+        report = load_vgg19(model, str(tmp_path / name))
+        assert report.loaded == ("conv1_1", "conv1_2")
+        assert torch.equal(model.state_dict()["blocks.0.convs.1.weight"], given["features.2.weight"])
+
+
+class Trap:
+    """What unpickling it would call leaves a trace."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[Path]]:
+        return Path.touch, (self.trace,)
+
+
+def test_a_file_that_would_execute_code_is_refused(model: EncoderDecoder, tmp_path: Path) -> None:
+    """Tensors alone are read: nothing of such a file is run."""
+    torch.save({**weights(0), "trap": Trap(tmp_path / "trace")}, tmp_path / "trap.pth")
+    with pytest.raises(WeightsError, match=r"trap\.pth: not readable as torch's weights"):
+        load_vgg19(model, tmp_path / "trap.pth")
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights"])
+def test_a_broken_pth_is_refused(content: bytes, model: EncoderDecoder, tmp_path: Path) -> None:
+    """What, where, remedy."""
+    (tmp_path / "broken.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=r"broken\.pth: not readable.*'none'"):
+        load_vgg19(model, tmp_path / "broken.pth")
+    with pytest.raises(WeightsError, match=r"gone\.pth: not readable.*'none'"):
+        load_vgg19(model, tmp_path / "gone.pth")
+
+
+def test_a_pth_of_something_else_is_refused(model: EncoderDecoder, tmp_path: Path) -> None:
+    """A lone tensor has no names; a list under a name is no weight."""
+    torch.save(torch.zeros(3), tmp_path / "lone.pth")
+    with pytest.raises(WeightsError, match="no weights by name"):
+        load_vgg19(model, tmp_path / "lone.pth")
+    torch.save({"features.0.weight": [1, 2]}, tmp_path / "list.pth")
+    with pytest.raises(WeightsError, match="holds none"):
+        load_vgg19(model, tmp_path / "list.pth")
