@@ -50,7 +50,8 @@ def test_an_evaluation_as_json(inspectd: Inspectd, parts: Path) -> None:
     done = inspectd("calibrate", "evaluate", BUNDLE, parts, "--paper", "--json")
     assert done.status == 0
     report = done.report
-    assert (report["class"], report["decision_version"]) == ("buttons", 1)
+    in_force = load_bundle(BUNDLE).decision
+    assert (report["class"], report["decision_version"]) == ("buttons", in_force.version)
     assert report["engine"] == "float32/openvino/float32"
     assert (report["images"], report["good"], report["defective"]) == (6, GOOD, DEFECTIVE)
     assert len(report["per_image"]) == 6
@@ -117,9 +118,10 @@ def test_a_comparison_lists_what_would_change(inspectd: Inspectd, parts: Path, a
     assert as_json.status == 0
     changes = as_json.report["changes"]
     assert changes
-    assert {(each["a"], each["b"]) for each in changes} == {("REJECT", "ACCEPT")}
-    assert as_json.report["a_bundle"]["decision_version"] == 1
-    assert as_json.report["b_bundle"]["decision_version"] == 2
+    assert {each["b"] for each in changes} == {"ACCEPT"}
+    assert "REJECT" in {each["a"] for each in changes}
+    versions = [as_json.report[name]["decision_version"] for name in ("a_bundle", "b_bundle")]
+    assert versions[1] == versions[0] + 1
     as_text = inspectd("calibrate", "compare", BUNDLE, adjusted, parts)
     assert f"verdicts that would change: {len(changes)} of 6" in as_text.out
     assert "REJECT -> ACCEPT" in as_text.out
