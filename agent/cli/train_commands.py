@@ -20,7 +20,7 @@ def train(  # noqa: PLR0913, PLR0917  one for each option
         str, typer.Option(help="quick (CPU, 10 min), standard (GPU, 10 min) or paper (hours).")
     ] = "quick",
     name: Annotated[str, typer.Option(help="Name of the product class; default: the data folder's.")] = "",
-    size: Annotated[int | None, typer.Option(help="Side of the model's input, px.")] = None,
+    size: Annotated[int | None, typer.Option(min=32, help="Side of the model's input, px.")] = None,
     sigma: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Noise rate of the class.")] = None,
     preset: Annotated[str, typer.Option(help="The paper's noise rate of its class of this name.")] = "",
     noise_study: Annotated[
