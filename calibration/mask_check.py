@@ -64,6 +64,14 @@ def check_truth(layout: Layout) -> list[Finding]:
     truth = layout.source / "ground_truth"
     if layout.form == "csv" or not truth.is_dir():
         return []
+    try:
+        return _check_kinds(truth, layout)
+    except OSError as problem:
+        remedy = "Give this user the right to read it."
+        return [error("layout", truth, f"cannot be listed ({problem.strerror})", remedy)]
+
+
+def _check_kinds(truth: Path, layout: Layout) -> list[Finding]:
     labelled = (*layout.validation, *layout.test)
     used = {entry.mask for entry in labelled}
     kinds = {entry.kind for entry in labelled} - {GOOD}
