@@ -83,6 +83,7 @@ def read_history(file: Path) -> History | None:
     try:
         return History.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise CalibrationError(
-            f"{file}: damaged ({error}). Move it away; the bundle does not need it."
+            f"{file}: damaged ({reason}). Move it away; the bundle does not need it."
         ) from error

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from training_bench import EPOCHS, settings
 
 from inspectd.calibration.batches import Batches
 from inspectd.calibration.data import load_good, split_good
@@ -28,23 +29,6 @@ from inspectd.inference.engine import open_engine
 from inspectd.inference.runtime import RuntimeSettings, open_runtime
 
 KEY = "float32/openvino/float32"
-EPOCHS = 40
-
-
-def settings(data: Path, out: Path, **changes: object) -> TrainSettings:
-    """Settings of a run of 55 steps at 32 px in a few seconds."""
-    tiny = {
-        "profile": "demo",
-        "class_name": "disk",
-        "vgg19": "none",
-        "image_size": 32,
-        "widths": (8, 8, 8),
-        "dim": 16,
-        "epochs": EPOCHS,
-        "batch": 8,
-        "synthetic": 0.5,
-    }
-    return TrainSettings.model_validate({"data": data, "out": out, **tiny, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -280,9 +264,9 @@ def test_settings_out_of_range_are_refused(
 
 def test_settings_out_of_range_are_named_in_one_line(tmp_path: Path) -> None:
     """Every value that does not fit, with the range that does."""
-    settings = TrainSettings(data=tmp_path, out=tmp_path / "bundle", sigma=3.0, batch=0)
+    wrong = TrainSettings(data=tmp_path, out=tmp_path / "bundle", sigma=3.0, batch=0)
     with pytest.raises(CalibrationError, match=r"sigma 3\.0: .*equal to 1; batch 0: .*equal to 1\. Choose"):
-        settings.recipe()
+        wrong.recipe()
 
 
 def test_gain_changes_brightness_of_image_and_target_alike(tmp_path: Path) -> None:

@@ -207,3 +207,14 @@ def test_a_checkpoint_of_something_else_is_refused() -> None:
     del kept.last.state["seen"]
     with pytest.raises(CalibrationError, match="--no-resume"):
         trainer(recipe()).restore(kept.last)
+
+
+@pytest.mark.parametrize(("every_s", "steps"), [(1e9, [40, 90]), (0.0, [40, 80, 90])])
+def test_checkpoints_are_as_frequent_as_they_are_wanted(
+    monkeypatch: pytest.MonkeyPatch, every_s: float, steps: list[int]
+) -> None:
+    """After the first look, then after those that come late enough, and at the end."""
+    monkeypatch.setattr(trainer_module, "SAVE_EVERY_S", every_s)
+    kept = Kept()
+    trainer(recipe(epochs=60)).run(kept, nobody)
+    assert kept.steps == steps
