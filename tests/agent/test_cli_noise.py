@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from command import Inspectd
 
-from inspectd.agent.cli.calibrate import TrainOptions
 from inspectd.calibration.noise_ranking import Figures
 from inspectd.calibration.noise_result import read_result
 from inspectd.calibration.noise_trial import OnLook, OnStep, TrainRate
@@ -110,8 +110,8 @@ def test_training_takes_a_studys_best_rate_or_the_papers(
     """By the study's folder or the class's name; two rates at once are refused."""
     taken: list[float | None] = []
 
-    def run_training(options: TrainOptions, **_: object) -> None:
-        taken.append(options.sigma)
+    def run_training(wanted: dict[str, Any], **_: object) -> None:
+        taken.append(wanted["sigma"])
 
     monkeypatch.setattr("inspectd.agent.cli.calibrate.run_training", run_training)
     own = ("--size", 32, "--vgg19", "none", "--steps", 40, "--trials", 5)
