@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -144,6 +145,8 @@ def _fit(
             events.reconstructions(fitted.trainer.step, fitted.model)
     finally:
         events.close()
+        with suppress(OSError):
+            folder.rmdir()  # if nothing is in it: a training refused before its first step leaves nothing
     return fitted, resumed_at
 
 

@@ -179,3 +179,4 @@ def test_frozen_layers_need_weights(data_folder: Path, tmp_path: Path) -> None:
     """Without any they would stay noise for good."""
     with pytest.raises(CalibrationError, match=r"frozen VGG19 without its weights.*--vgg19"):
         train(settings(data_folder, tmp_path / "disk", freeze_vgg=True))
+    assert not list(tmp_path.iterdir())
