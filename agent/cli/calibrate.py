@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
@@ -37,23 +38,25 @@ def run_training(wanted: dict[str, Any], *, as_json: bool) -> None:
         settings = TrainSettings.model_validate({k: v for k, v in wanted.items() if v is not None})
     except ValidationError as error:
         fail(_wrong_option(error), status=2)
-    with progress_bar("calibrating") as advance, PatientInterrupt() as interrupt:
+    try:
+        with progress_bar("calibrating") as advance, PatientInterrupt() as interrupt:
 
-        def show(progress: Progress) -> None:
-            text = progress.stage
-            if progress.steps:
-                text = f"{text}, loss {progress.loss:.4f}, held out {progress.held_out_loss:.4f}"
-            advance(progress.step, progress.steps, text, seconds_left=progress.seconds_left)
-            if progress.message:
-                note(f"inspectd: {progress.message}")
-            interrupt.between_steps(another_follows=progress.stage == "train")
+            def show(progress: Progress) -> None:
+                text = progress.stage
+                if progress.steps:
+                    text += f", loss {progress.loss:.4f}"
+                if not math.isnan(progress.held_out_loss):
+                    text += f", held out {progress.held_out_loss:.4f}"
+                advance(progress.step, progress.steps, text, seconds_left=progress.seconds_left)
+                if progress.message:
+                    note(f"inspectd: {progress.message}")
+                interrupt.between_steps(another_follows=progress.stage == "train")
 
-        try:
             report = train(settings, show)
-        except CalibrationError as error:
-            fail(str(error))
-        except KeyboardInterrupt:
-            fail(_stopped(settings), status=130)
+    except CalibrationError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail(_stopped(settings), status=130)
     summary = _summary(settings, report)
     if as_json:
         print_json(summary)
