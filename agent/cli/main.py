@@ -103,7 +103,7 @@ def simulate(
     good: Annotated[int, typer.Option(min=1, help="Good parts to train on.")] = 300,
     test_good: Annotated[int, typer.Option(min=0, help="Good parts to test with.")] = 100,
     test_defective: Annotated[int, typer.Option(min=0, help="Defective parts to test with.")] = 100,
-    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of the images, px.")] = 512,
+    size: Annotated[int, typer.Option(min=128, max=2048, help="Side of the images, px.")] = 512,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other parts.")] = 1,
 ) -> None:
     """Write images of simulated buttons with defect masks, in the MVTec AD folder layout."""
