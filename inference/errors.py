@@ -15,3 +15,7 @@ class EngineError(InferenceError):
 
 class WeightsError(InferenceError):
     """Pre-trained weights are missing or do not fit the model."""
+
+
+class StoreError(InferenceError):
+    """Installed models cannot be read or changed as asked."""

@@ -18,8 +18,10 @@ from inspectd.inference.export import export_onnx
 from inspectd.inference.graph import ScoringGraph
 from inspectd.inference.manifest import GoldenFrame, Limits, Manifest, Noise
 from inspectd.inference.model import EncoderDecoder, ModelConfig
+from inspectd.inference.model_store import ModelStore
 from inspectd.inference.prepare import Preparer, learn_preparation, resize
 from inspectd.inference.runtime import RuntimeSettings, open_runtime
+from tests.inference.store_bench import RUNTIME, adjust, copied
 
 SIZE, CAMERA = 64, 96
 KEY = "float32/openvino/float32"
@@ -78,6 +80,31 @@ def pristine_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle_folder(pristine_bundle: Path, tmp_path: Path) -> Path:
     """A copy of the bundle that a test may change."""
     return Path(shutil.copytree(pristine_bundle, tmp_path / "disk"))
+
+
+@pytest.fixture
+def variant(bundle_folder: Path) -> Path:
+    """The same bundle with another decision."""
+    folder = copied(bundle_folder, "variant")
+    adjust(folder, 0.7)
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    """An empty models folder."""
+    return ModelStore(tmp_path / "models", RUNTIME)
+
+
+@pytest.fixture
+def untested_store(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> ModelStore:
+    """One without the golden frames, which take a second each time."""
+
+    def pass_over(_store: ModelStore, _folder: Path) -> None:
+        """Test nothing."""
+
+    monkeypatch.setattr(ModelStore, "_test", pass_over)
+    return store
 
 
 @pytest.fixture(scope="session")
