@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
 
 DEVICE = "CPU"
 PRECISIONS = {"float32": ov.Type.f32, "bfloat16": ov.Type.bf16}
+
+
+@cache
+def _core() -> ov.Core:
+    """Give the one core of this process, which is never freed.
+
+    Compiling for a CPU with large registers gives the calling thread a stack for its signals that ends with
+    the core, wherever that is freed: with one core for each engine, an engine closed by another thread took
+    the main thread's, and the next signal, SIGTERM too, ended the process.
+    """
+    return ov.Core()
 
 
 class OpenVinoRuntime:
@@ -49,7 +61,7 @@ class OpenVinoRuntime:
 
     def _open(self, settings: RuntimeSettings, graph_file: Path) -> ov.InferRequest:
         wanted = PRECISIONS[settings.precision]
-        core = ov.Core()
+        core = _core()
         if wanted == ov.Type.bf16 and "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
             raise EngineError(
                 "precision bfloat16: this CPU has no bfloat16 instructions (AVX512_BF16 or AMX); "

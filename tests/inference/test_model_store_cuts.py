@@ -176,6 +176,24 @@ def test_a_switch_cut_off_is_told_in_the_history(
     assert store.history("disk")[2].why == "the switch to version 2 did not take place"
 
 
+def test_a_switch_that_fails_is_told_at_once(
+    store: ModelStore, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history does not go on naming a version that is not in force, until somebody tries again."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "symlink_to", full)
+        with pytest.raises(StoreError, match=r"Free space on that disk"):
+            store.install(bundle_folder, by="a", why="")
+    assert [(entry.action, entry.version) for entry in store.history("disk")] == [
+        ("install", 1),
+        ("found", 0),
+    ]
+
+
 def test_a_torn_line_hides_no_other(store: ModelStore, bundle_folder: Path, variant: Path) -> None:
     """The line that a power cut tore is passed over, and the next one begins anew."""
     store.install(bundle_folder, by="a", why="")

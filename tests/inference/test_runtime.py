@@ -117,7 +117,7 @@ def test_bfloat16_is_refused_where_the_cpu_lacks_it(
             assert (device, name) == ("CPU", "OPTIMIZATION_CAPABILITIES")
             return ["FP32", "INT8"]
 
-    monkeypatch.setattr(runtime_openvino.ov, "Core", OldCpu)
+    monkeypatch.setattr(runtime_openvino, "_core", OldCpu)
     with pytest.raises(EngineError, match=r"bfloat16.*set the runtime's precision to float32"):
         opened(graph_file, precision="bfloat16")
 

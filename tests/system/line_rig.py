@@ -138,7 +138,7 @@ class LineRig:
         """Ask the agent started last to end; gives the seconds until it has ended, in good order."""
         began = time.monotonic()
         self.agent.send_signal(number)
-        assert self.agent.wait(10) == 0, self.logs()
+        assert (status := self.agent.wait(10)) == 0, f"exit status {status}\n{self.logs()}"
         return time.monotonic() - began
 
     def camera_pids(self) -> list[int]:
