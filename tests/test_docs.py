@@ -43,7 +43,10 @@ def test_every_command_stands_in_the_readme(name: str) -> None:
 def test_every_command_of_the_readme_is_there() -> None:
     """What the README tells to type can be typed."""
     told = set(
-        re.findall(r"(?<![./\w-])(?:\.venv(?:-dev)?/bin/)?inspectd ((?:calibrate )?[a-z]+)", code_of_readme())
+        re.findall(
+            r"(?<![./\w-])(?:\.venv(?:-dev)?/bin/)?inspectd ((?:(?:calibrate|model) )?[a-z]+)",
+            code_of_readme(),
+        )
     )
     assert told
     assert told <= set(commands())

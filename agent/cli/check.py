@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from inspectd.agent.checks import Problem, find_problems
+from inspectd.agent.checks import Key, Problem, find_problems
 from inspectd.agent.cli.output import print_json, say
 from inspectd.agent.config import StationSettings, read_config
 from inspectd.agent.errors import ConfigError
@@ -49,9 +49,8 @@ def _find_on_disk(settings: StationSettings) -> list[Problem]:
     """Look at the files that the configuration names."""
     problems: list[Problem] = []
     for number, entry in enumerate(settings.classes):
-        error = _bundle_error(entry.bundle, settings.engine)
-        if error:
-            problems.append(Problem(("classes", number, "bundle"), error))
+        problem = _bundle_problem(("classes", number, "bundle"), entry.bundle, settings.engine)
+        problems += [problem] if problem else []
     camera = settings.camera
     if isinstance(camera, FolderCameraSettings) and not _holds(camera.path.is_dir):
         problems.append(
@@ -76,13 +75,17 @@ def _holds(test: Callable[[], bool]) -> bool:
         return False
 
 
-def _bundle_error(folder: Path, engine: RuntimeSettings) -> str:
-    """Say why a bundle cannot be used by an engine; empty if it can."""
+def _bundle_problem(key: Key, folder: Path, engine: RuntimeSettings) -> Problem | None:
+    """Say why a bundle cannot be used by an engine, or warn that its decision is provisional."""
     try:
-        load_bundle(folder).limits(engine.name, engine.precision)
+        bundle = load_bundle(folder)
+        bundle.limits(engine.name, engine.precision)
     except BundleError as error:
-        return str(error)
-    return ""
+        return Problem(key, str(error))
+    if provisional := bundle.decision.provisional:
+        text = f"the decision is provisional: {provisional}; the station shows Degraded"
+        return Problem(key, f"{text} until `calibrate threshold` completes it", warning=True)
+    return None
 
 
 def _find_in_hardware(settings: StationSettings) -> list[str]:

@@ -11,6 +11,7 @@ import typer
 from inspectd.agent.cli import (
     data_commands,
     evaluate_commands,
+    model_commands,
     noise_commands,
     repeatability_commands,
     report_commands,
@@ -38,6 +39,7 @@ for commands in (
 ):
     calibrate_app.add_typer(commands.app)
 app.add_typer(calibrate_app, name="calibrate")
+app.add_typer(model_commands.app, name="model")
 
 LogOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
