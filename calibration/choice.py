@@ -33,18 +33,31 @@ def choose(
     defective: Sequence[float],
     pixels: PixelCounts | None = None,
     progress: StepProgress | None = None,
+    *,
+    before: Limits | None = None,
+    keep_low_limit: bool = False,
 ) -> KeyChoice:
-    """Choose limits from the scores of good and defective parts. Raises CalibrationError if none follow."""
+    """Choose limits from the scores of good and defective parts. Raises CalibrationError if none follow.
+
+    From the limits `before` come the recheck band where none is asked for and the pixel threshold where no
+    masks choose one; with `keep_low_limit` the low limit too, unless it is not under the new threshold less
+    its band.
+    """
     threshold, text, numbers = _threshold(settings, good, defective, progress)
     drawn = None if pixels is None else pixels.best_f1()
+    kept_pixel = None if before is None else before.pixel_threshold
     limits = limits_at(
         threshold,
         good,
-        recheck=settings.recheck,
+        recheck=_recheck(settings, before),
         recheck_rate=settings.recheck_rate,
-        pixel_threshold=None if drawn is None else drawn[0],
+        pixel_threshold=kept_pixel if drawn is None else drawn[0],
     )
     edge = threshold * (1 - limits.recheck)
+    low_limit_text = "under all good scores, for covered lenses and empty places"
+    if keep_low_limit and before is not None and before.low_limit < edge:
+        limits = limits.model_copy(update={"low_limit": before.low_limit})
+        low_limit_text = "as before"
     rechecked = observed_rate(
         sum(edge <= score < threshold for score in good), len(good), settings.confidence
     )
@@ -62,14 +75,30 @@ def choose(
         text += f"; on the sample {_confusion(confusion)}"
     if limits.recheck:
         text += (
-            f"; recheck band {percent(limits.recheck)} of the threshold, {_share(rechecked)} good parts in it"
+            f"; recheck band {percent(limits.recheck)} of the threshold"
+            f"{' as before' if recheck_kept(settings) else ''}, {_share(rechecked)} good parts in it"
         )
+    text += f"; low limit {limits.low_limit:.6g} {low_limit_text}"
     if drawn is not None:
         numbers["pixel_by_masks"] = {"threshold": drawn[0], "f1": drawn[1]}
         text += f"; pixel threshold by masks {drawn[0]:.6g} (pixel F1 {drawn[1]:.3f})"
         if limits.pixel_threshold != drawn[0]:
             text += f", lowered to {limits.pixel_threshold:.6g}: what is not accepted shows where"
+    elif kept_pixel is not None:
+        text += f"; pixel threshold {limits.pixel_threshold:.6g} "
+        text += "as before" if limits.pixel_threshold == kept_pixel else f"(before {kept_pixel:.6g}), lowered"
     return KeyChoice(limits, f"threshold {threshold:.6g} {text}", numbers)
+
+
+def recheck_kept(settings: ThresholdSettings) -> bool:
+    """Return whether the recheck band stays as before: no other was asked for."""
+    return settings.recheck is None and not settings.recheck_rate
+
+
+def _recheck(settings: ThresholdSettings, before: Limits | None) -> float:
+    if recheck_kept(settings) and before is not None:
+        return before.recheck
+    return settings.recheck or 0.0
 
 
 def _threshold(

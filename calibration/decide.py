@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from inspectd.calibration.choice import KeyChoice, choose
+from inspectd.calibration.choice import KeyChoice, choose, recheck_kept
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.folds import FoldScores, fold_scores
 from inspectd.calibration.key_scores import StepProgress, score_images
 from inspectd.calibration.layout import read_layout
 from inspectd.calibration.rates import supportable_rate
-from inspectd.calibration.scales import carry_over
+from inspectd.calibration.scales import carry_over, with_recheck
 from inspectd.calibration.threshold import percent, unsupported
 from inspectd.calibration.threshold_settings import NEEDS_DEFECTS, ThresholdSettings
 from inspectd.calibration.unseen import Unseen, good_outside_test, seen_by_training, unseen_images
@@ -60,7 +60,14 @@ def choose_from_images(
     _check(unseen, layout, settings)
     scores = score_images(bundle, [*unseen.good, *unseen.defective], progress)
     keys = {
-        key: choose(settings, each.good, each.defective, each.pixels, progress)
+        key: choose(
+            settings,
+            each.good,
+            each.defective,
+            each.pixels,
+            progress,
+            before=bundle.decision.limits[key],
+        )
         for key, each in scores.by_key.items()
     }
     count = len(next(iter(scores.by_key.values())).good)
@@ -99,13 +106,9 @@ def choose_from_production(
         )
     if settings.method in NEEDS_DEFECTS and not defective:
         raise CalibrationError(f"--method {settings.method} needs defective parts: name them with --bad.")
-    chosen = choose(settings, good, defective)
-    kept = bundle.decision.limits[key].low_limit
-    if kept >= chosen.limits.threshold * (1 - chosen.limits.recheck):
-        kept = chosen.limits.low_limit
-    limits = chosen.limits.model_copy(update={"low_limit": kept})
-    choice = KeyChoice(limits, chosen.how, chosen.numbers | {"low_limit": kept})
-    return _compose(bundle, settings, {key: choice}, source, "", {}, reserved=())
+    before = bundle.decision.limits[key]
+    chosen = choose(settings, good, defective, before=before, keep_low_limit=True)
+    return _compose(bundle, settings, {key: chosen}, source, "", {}, reserved=())
 
 
 def put_in_force(bundle: Bundle, choice: Choice, *, why: str, by: str) -> Bundle:
@@ -147,7 +150,8 @@ def _by_folds(
     folded = fold_scores(bundle, good, settings.folds, settings.seed, settings.vgg19, progress)
     comparison = _against_own(bundle, folded)
     check_siblings(folded.medians, comparison)
-    keys = {key: choose(settings, scores, []) for key, scores in folded.by_key.items()}
+    before = bundle.decision.limits
+    keys = {key: choose(settings, scores, [], before=before[key]) for key, scores in folded.by_key.items()}
     source = (
         f"{len(folded.images)} good images, each scored by the one of {settings.folds} sibling models (same"
         f" recipe and seed, dealt by seed {settings.seed}) that did not see it; they are not scores of this"
@@ -212,6 +216,10 @@ def _compose(
     """Put limits and words together: what was measured, what was carried over, what is not supported."""
     measured = {key: each.limits for key, each in keys.items()}
     carried, left = carry_over(bundle.manifest, measured, bundle.decision.limits)
+    if recheck_kept(settings):
+        carried = {
+            key: with_recheck(limits, bundle.decision.limits[key].recheck) for key, limits in carried.items()
+        }
     count = int(next(iter(keys.values())).numbers["good"])
     # A tail that fits supports what counting does not: that is what it is for.
     counted = settings.method != "tail"
@@ -227,7 +235,6 @@ def _compose(
         f"method {settings.method}, false-reject rate {rate}, confidence {confidence}, from {source}",
         f"{count} good parts support {supportable} at the best ({formula})",
         *(f"{key}: {each.how}" for key, each in keys.items()),
-        "low limit under all good scores, for covered lenses and empty places",
         f"seed {settings.seed}, {datetime.now(timezone.utc).date().isoformat()}",
     ]
     if carried:

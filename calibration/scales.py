@@ -53,6 +53,18 @@ def scaled(limits: Limits, factor: float) -> Limits:
     )
 
 
+def with_recheck(limits: Limits, recheck: float) -> Limits:
+    """Return limits with another recheck band; low limit and pixel threshold give way to a wider one."""
+    edge = limits.threshold * (1 - recheck)
+    pixel = limits.pixel_threshold
+    return Limits(
+        threshold=limits.threshold,
+        low_limit=limits.low_limit if limits.low_limit < edge else edge / 2,
+        recheck=recheck,
+        pixel_threshold=None if pixel is None else min(pixel, edge),
+    )
+
+
 def carry_over(
     manifest: Manifest, measured: Mapping[str, Limits], keys: Mapping[str, Limits]
 ) -> tuple[dict[str, Limits], list[str]]:

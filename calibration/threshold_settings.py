@@ -29,7 +29,9 @@ class ThresholdSettings(BaseModel):
     false_reject_cost: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     defect_rate: float | None = Field(default=None, gt=0, lt=1, description="of production, for least-cost")
     reserve_test: bool = Field(default=False, description="take a seeded half of test/ to choose by")
-    recheck: float = Field(default=0.0, ge=0, lt=0.9, description="width of the band, share of the threshold")
+    recheck: float | None = Field(
+        default=None, ge=0, lt=0.9, description="width of the band, share of the threshold; None: as before"
+    )
     recheck_rate: float = Field(default=0.0, ge=0, lt=0.5, description="good parts sent to recheck")
 
     @model_validator(mode="after")

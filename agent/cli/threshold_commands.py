@@ -47,7 +47,10 @@ def threshold(  # noqa: PLR0913, PLR0917  one for each option
             "--reserve-test", help="Choose by a seeded half of test/ too; evaluate then leaves that half out."
         ),
     ] = False,
-    recheck: Annotated[float, typer.Option(help="Recheck band: this share of the threshold under it.")] = 0.0,
+    recheck: Annotated[
+        float | None,
+        typer.Option(help="Recheck band: this share of the threshold under it; 0: none. Default: as before."),
+    ] = None,
     recheck_rate: Annotated[
         float, typer.Option(help="Recheck band: so wide that this share of good parts falls in it.")
     ] = 0.0,

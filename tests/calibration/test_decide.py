@@ -19,12 +19,13 @@ from inspectd.calibration.scoring import open_scorer
 from inspectd.calibration.settings import TrainSettings
 from inspectd.calibration.threshold_settings import ThresholdSettings
 from inspectd.calibration.train import train
-from inspectd.inference.bundle import Bundle, load_bundle
+from inspectd.inference.bundle import Bundle, adjust_limits, load_bundle
 from inspectd.inference.documents import file_id
+from inspectd.inference.manifest import Limits
 from inspectd.inference.runtime import RuntimeSettings
 
 SIDE = 48
-KEY = "float32/openvino/float32"
+KEY, BF16 = "float32/openvino/float32", "float32/openvino/bfloat16"
 
 
 def add_validation(data: Path) -> Path:
@@ -74,6 +75,15 @@ def own_scores(bundle: Bundle, files: list[Path]) -> list[float]:
     """Scores of image files, each by itself."""
     with open_scorer(bundle, RuntimeSettings()) as scorer:
         return [scorer.score(read(file)[..., ::-1], file.name).score for file in files]
+
+
+def with_band(bundle: Bundle) -> Bundle:
+    """The bundle with recheck bands and a pixel threshold that no choice would come to."""
+    limits: dict[str, Limits] = {}
+    for key, old in bundle.decision.limits.items():
+        values = {"recheck": 0.2 if key == BF16 else 0.1, "pixel_threshold": old.threshold * 0.7}
+        limits[key] = Limits.model_validate({**old.model_dump(), "low_limit": 0.0, **values})
+    return adjust_limits(bundle.folder, limits, how="test", why="test", by="test", provisional="too few")
 
 
 def read(file: Path) -> NDArray[np.uint8]:
@@ -253,6 +263,7 @@ def test_too_few_images_for_folds_are_refused(bundle: Bundle, data: Path, tmp_pa
 
 def test_production_completes_a_provisional_decision(bundle: Bundle) -> None:
     """299 parts complete it for 1 %; the low limit stays; other runtimes by golden scores."""
+    bundle = with_band(bundle)
     old = bundle.decision.limits[KEY]
     good = np.random.default_rng(1).normal(old.threshold * 0.8, old.threshold * 0.02, 299).tolist()
     few = choose_from_production(bundle, KEY, good[:298], [], ThresholdSettings(), "production")
@@ -261,12 +272,48 @@ def test_production_completes_a_provisional_decision(bundle: Bundle) -> None:
     assert choice.provisional == ""
     assert choice.limits[KEY].low_limit == old.low_limit
     assert choice.limits[KEY].threshold == sorted(good)[-3]
+    # What was rechecked, and where a defect was drawn from, stays so.
+    assert choice.limits[KEY].recheck == old.recheck == 0.1
+    assert choice.limits[KEY].pixel_threshold == old.pixel_threshold
+    assert choice.limits[BF16].recheck == bundle.decision.limits[BF16].recheck == 0.2
+    for text in ("recheck band 10 % of the threshold as before", "as before; pixel threshold"):
+        assert text in choice.how
+    assert "under all good scores" not in choice.how
     after = put_in_force(bundle, choice, why="shadow", by="tech")
     assert after.decision.provisional == ""
     assert set(choice.limits) == set(bundle.decision.limits)
     torch = choice.limits["float32/torch/float32"]
     assert torch.threshold == pytest.approx(choice.limits[KEY].threshold, rel=1e-3)
     assert "carried over by the golden scores" in choice.how
+
+
+def test_the_band_in_force_stays_unless_another_is_asked_for(bundle: Bundle, data: Path) -> None:
+    """Also by images, where masks choose the pixel threshold anew; 0 takes the band away."""
+    bundle = with_band(bundle)
+    limits = choose_from_images(bundle, data, ThresholdSettings()).limits
+    assert {key: each.recheck for key, each in limits.items()} == {
+        key: each.recheck for key, each in bundle.decision.limits.items()
+    }
+    assert limits[KEY].pixel_threshold != bundle.decision.limits[KEY].pixel_threshold
+    good = np.random.default_rng(1).normal(1.0, 0.02, 299).tolist()
+    for settings, recheck in ({"recheck": 0.0}, 0.0), ({"recheck": 0.05}, 0.05):
+        asked = ThresholdSettings.model_validate(settings)
+        choice = choose_from_production(bundle, KEY, good, [], asked, "production")
+        assert {each.recheck for each in choice.limits.values()} == {recheck}
+    by_rate = choose_from_production(
+        bundle, KEY, good, [], ThresholdSettings(recheck_rate=0.02), "production"
+    )
+    assert by_rate.keys[KEY].numbers["good_in_recheck"]["found"] == 5
+
+
+def test_a_pixel_threshold_of_before_is_lowered_to_the_edge(bundle: Bundle) -> None:
+    """A part that is not accepted shows where, also under a lower threshold."""
+    bundle = with_band(bundle)
+    good = np.random.default_rng(1).normal(bundle.decision.limits[KEY].threshold * 0.4, 0.0001, 299).tolist()
+    choice = choose_from_production(bundle, KEY, good, [], ThresholdSettings(), "production")
+    limits = choice.limits[KEY]
+    assert limits.pixel_threshold == limits.threshold * 0.9
+    assert "lowered" in choice.how
 
 
 def test_production_under_an_unknown_key_is_refused(bundle: Bundle) -> None:
@@ -280,4 +327,8 @@ def test_a_low_limit_over_the_new_threshold_gives_way(bundle: Bundle) -> None:
     low = bundle.decision.limits[KEY].low_limit
     good = [low * (0.5 + number / 1000) for number in range(300)]
     limits = choose_from_production(bundle, KEY, good, [], ThresholdSettings(), "production").limits[KEY]
+    assert (
+        "under all good scores"
+        in choose_from_production(bundle, KEY, good, [], ThresholdSettings(), "production").how
+    )
     assert 0 < limits.low_limit < min(good) < limits.threshold < low
