@@ -12,10 +12,11 @@ from inspectd.calibration.choice import KeyChoice, choose, recheck_kept
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.folds import FoldScores, fold_scores
 from inspectd.calibration.key_scores import StepProgress, score_images
+from inspectd.calibration.lacking import checked, lacking
 from inspectd.calibration.layout import read_layout
 from inspectd.calibration.rates import supportable_rate
 from inspectd.calibration.scales import carry_over, with_recheck
-from inspectd.calibration.threshold import percent, unsupported
+from inspectd.calibration.threshold import percent
 from inspectd.calibration.threshold_settings import NEEDS_DEFECTS, ThresholdSettings
 from inspectd.calibration.unseen import Unseen, good_outside_test, seen_by_training, unseen_images
 from inspectd.inference.bundle import Bundle, adjust_limits
@@ -94,8 +95,11 @@ def choose_from_production(
     defective: Sequence[float],
     settings: ThresholdSettings,
     source: str,
+    provisional: str = "",
 ) -> Choice:
     """Choose limits by the scores of production under one key; `source` says which and what was assumed.
+
+    `provisional` says why they decide nothing for good even if they are enough.
 
     The low limit stays, the lowest of so many scores may be an empty place; unless it is not under the new
     threshold. Raises CalibrationError.
@@ -108,7 +112,7 @@ def choose_from_production(
         raise CalibrationError(f"--method {settings.method} needs defective parts: name them with --bad.")
     before = bundle.decision.limits[key]
     chosen = choose(settings, good, defective, before=before, keep_low_limit=True)
-    return _compose(bundle, settings, {key: chosen}, source, "", {}, reserved=())
+    return _compose(bundle, settings, {key: chosen}, source, provisional, {}, reserved=())
 
 
 def put_in_force(bundle: Bundle, choice: Choice, *, why: str, by: str) -> Bundle:
@@ -221,19 +225,16 @@ def _compose(
             key: with_recheck(limits, bundle.decision.limits[key].recheck) for key, limits in carried.items()
         }
     count = int(next(iter(keys.values())).numbers["good"])
-    # A tail that fits supports what counting does not: that is what it is for.
-    counted = settings.method != "tail"
-    lacking = [
-        provisional,
-        unsupported(count, settings.false_reject_rate, settings.confidence) if counted else "",
-    ]
-    lacking += [f"{key} was not measured and keeps its limits of before" for key in left]
+    doubts = [provisional, *lacking(settings, keys)]
+    doubts += [f"{key} was not measured and keeps its limits of before" for key in left]
     rate, confidence = percent(settings.false_reject_rate), percent(settings.confidence)
     supportable = percent(supportable_rate(count, settings.confidence))
     formula = f"1 - {1 - settings.confidence:.3g}^(1/{count})"
+    wanted = "" if settings.method in NEEDS_DEFECTS else f", false-reject rate {rate}"
     sentences = [
-        f"method {settings.method}, false-reject rate {rate}, confidence {confidence}, from {source}",
+        f"method {settings.method}{wanted}, confidence {confidence}, from {source}",
         f"{count} good parts support {supportable} at the best ({formula})",
+        checked(settings),
         *(f"{key}: {each.how}" for key, each in keys.items()),
         f"seed {settings.seed}, {datetime.now(timezone.utc).date().isoformat()}",
     ]
@@ -243,7 +244,7 @@ def _compose(
         limits=measured | carried,
         keys=keys,
         how=". ".join(sentences),
-        provisional="; ".join(text for text in lacking if text),
+        provisional="; ".join(text for text in doubts if text),
         reserved=reserved,
         numbers=numbers | {"carried_over": list(carried), "not_carried_over": left},
     )

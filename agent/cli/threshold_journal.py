@@ -40,23 +40,28 @@ def show_review(bundle: Bundle, options: ThresholdOptions, *, as_json: bool) -> 
 def choose_by_journal(bundle: Bundle, options: ThresholdOptions, settings: ThresholdSettings) -> Choice:
     """Choose limits by the parts of production not named bad. Raises CalibrationError, RecordError."""
     from inspectd.calibration.decide import choose_from_production
+    from inspectd.calibration.threshold_settings import NEEDS_DEFECTS
 
     key, journal = _read(bundle, options)
     _note_left_out(journal)
     bad = _bad_parts(options.bad) if options.bad is not None else set[int]()
     good, defective = journal.divide(bad)
     first, last = journal.parts[0], journal.parts[-1]
-    assumed = (
-        f"{len(defective)} parts named bad were left out, all others taken for good"
-        if options.bad is not None
-        else "nobody looked at them: all were assumed to be good, and a defective one raises the threshold"
-    )
+    provisional = ""
+    if options.bad is None:
+        assumed = (
+            "nobody looked at them: all were assumed to be good, and a defective one raises the threshold"
+        )
+        provisional = "nobody looked at the parts, all were assumed to be good: look at them and use --bad"
+    else:
+        use = "chosen by as defective" if settings.method in NEEDS_DEFECTS else "left out"
+        assumed = f"{len(defective)} parts named bad were {use}, all others taken for good"
     told = "" if options.key is None else f", runtime named by {options.key}"
     source = (
         f"{len(good)} parts of production, {first.part} ({first.time}) to {last.part} ({last.time}){told};"
         f" {assumed}; rows left out: {_left_out(journal)}"
     )
-    choice = choose_from_production(bundle, key, good, defective, settings, source)
+    choice = choose_from_production(bundle, key, good, defective, settings, source, provisional)
     choice.numbers.update(
         journal=str(options.journal), key=key, bad=sorted(bad), left_out=journal.left_out, parts=len(good)
     )

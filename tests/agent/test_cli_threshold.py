@@ -104,7 +104,30 @@ def test_unreviewed_production_is_taken_only_when_said(
     assert inspectd(*arguments).refuses(2, "--review", "--bad", "--assume-all-good")
     assert load_bundle(bundle).decision_id == before
     assert inspectd(*arguments, "--assume-all-good", "--json").report["keys"][KEY]["good"] == 322
-    assert "all were assumed to be good" in load_bundle(bundle).decision.how
+    decision = load_bundle(bundle).decision
+    assert "all were assumed to be good" in decision.how
+    assert decision.provisional.startswith("nobody looked at the parts")
+
+
+def test_a_signed_review_may_find_nothing_bad(
+    inspectd: command.Inspectd, bundle: Path, record: Path, tmp_path: Path
+) -> None:
+    """An empty file is a person's word that all are good: that completes the decision."""
+    bad = tmp_path / "bad.txt"
+    bad.write_text("")
+    arguments = ("calibrate", "threshold", bundle, "--from-journal", record, "--by", "tech", "--json")
+    assert inspectd(*arguments, "--bad", bad).report["provisional"] == ""
+
+
+def test_parts_named_bad_may_choose(
+    inspectd: command.Inspectd, bundle: Path, record: Path, tmp_path: Path
+) -> None:
+    """Methods that need defects use them; the decision says so."""
+    bad = tmp_path / "bad.txt"
+    bad.write_text("1001\n1002\n")
+    arguments = ("calibrate", "threshold", bundle, "--from-journal", record, "--by", "tech", "--json")
+    how = inspectd(*arguments, "--bad", bad, "--method", "no-misses").report["how"]
+    assert "2 parts named bad were chosen by as defective" in how
 
 
 def test_dry_run_writes_nothing(inspectd: command.Inspectd, bundle: Path, record: Path) -> None:

@@ -166,6 +166,9 @@ def test_labelled_defects_choose_and_their_confusion_is_told(
     assert numbers["defective"] == 4
     assert numbers["misses"]["high"] > numbers["misses"]["share"]
     assert "on the very sample that chose it" in choice.how
+    assert choice.limits[KEY].threshold == numbers["threshold"] > choice.limits[KEY].low_limit
+    assert "good parts support a false-reject rate" in choice.provisional
+    assert f"{numbers['misses']['found']} of 4 defective parts missed" in choice.provisional
     assert choice.reserved == ()
 
 
