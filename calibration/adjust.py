@@ -13,6 +13,9 @@ from inspectd.calibration.scales import REFERENCE_KEY, scale_between
 from inspectd.inference.bundle import Bundle, adjust_limits
 from inspectd.inference.manifest import Limits
 
+BY_HAND = "threshold set by hand, not measured"
+"""Why a decision is provisional whose threshold was changed by hand and not declared complete."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -53,6 +56,9 @@ def plan_adjustment(
     openvino in float32 (or of the only key, or the first), and the others get them times the ratio of the
     golden scores, so that a part is judged alike wherever it is scored. Raises CalibrationError if that ratio
     cannot be told, if nothing is to change, and for limits that exclude one another or are not finite.
+
+    The decision stays provisional if it was, and becomes so if the threshold changes; with `complete` it is
+    complete, and `how` keeps what it lacked.
     """
     given = changes.given()
     if not given:
@@ -83,7 +89,9 @@ def plan_adjustment(
         f" {datetime.now(timezone.utc).date().isoformat()}. What was not set is as in version"
         f" {bundle.decision.version}, chosen as that says"
     )
-    provisional = "" if complete else bundle.decision.provisional
+    changed = any(limits[name].threshold != each.threshold for name, each in after.items())
+    provisional, declared = _completeness(bundle.decision.provisional, complete=complete, changed=changed)
+    how += declared
     return Adjustment({name: limits[name] for name in after}, after, how, provisional)
 
 
@@ -99,6 +107,15 @@ def adjust(bundle: Bundle, adjustment: Adjustment, *, why: str, by: str) -> Bund
         by=by.strip(),
         provisional=adjustment.provisional,
     )
+
+
+def _completeness(before: str, *, complete: bool, changed: bool) -> tuple[str, str]:
+    """Return what the next decision lacks, and what its `how` adds where a person declared it complete."""
+    if complete:
+        return "", f". It was declared complete by hand, provisional until now: {before or 'no'}"
+    if changed and not before:
+        return BY_HAND, ""
+    return before, ""
 
 
 def _changed(key: str, limits: Limits, given: dict[str, float], factor: float) -> Limits:

@@ -129,7 +129,7 @@ def adjust(  # noqa: PLR0913, PLR0917  one for each option
     ] = None,
     by: ByOption = "",
     complete: Annotated[
-        bool, typer.Option("--complete", help="The decision is no longer provisional.")
+        bool, typer.Option("--complete", help="You answer for it: the decision is not provisional.")
     ] = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,

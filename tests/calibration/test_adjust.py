@@ -71,7 +71,22 @@ def test_a_new_version_that_keeps_the_old(bundle: Bundle) -> None:
 def test_complete_ends_provisional(bundle: Bundle) -> None:
     """Only if it is said."""
     assert plan_adjustment(bundle, Changes(threshold=0.06)).provisional == "too few"
-    assert plan_adjustment(bundle, Changes(threshold=0.06), complete=True).provisional == ""
+    plan = plan_adjustment(bundle, Changes(threshold=0.06), complete=True)
+    assert plan.provisional == ""
+    assert plan.how.endswith("declared complete by hand, provisional until now: too few")
+
+
+def test_a_threshold_by_hand_is_provisional(bundle: Bundle) -> None:
+    """Nobody measured it; what only narrows or widens the band, or says the same again, changes nothing."""
+    complete = adjust_limits(bundle.folder, {}, how="test", why="test", by="test")
+    plan = plan_adjustment(complete, Changes(threshold=0.06))
+    assert plan.provisional == "threshold set by hand, not measured"
+    assert "declared complete" not in plan.how
+    for unchanged in (Changes(recheck=0.05), Changes(threshold=complete.decision.limits[KEY].threshold)):
+        assert plan_adjustment(complete, unchanged, KEY).provisional == ""
+    declared = plan_adjustment(complete, Changes(threshold=0.06), complete=True)
+    assert declared.provisional == ""
+    assert "declared complete by hand, provisional until now: no" in declared.how
 
 
 def test_pixel_threshold_follows_a_lowered_threshold(bundle: Bundle) -> None:
