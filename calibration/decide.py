@@ -44,6 +44,8 @@ class Choice:
     reserved: tuple[str, ...]
     numbers: dict[str, Any]
     """What was counted beside the keys: images left out, runtimes not run."""
+    left_out: str = ""
+    """The images left out in words; empty if there are none."""
 
 
 def choose_from_images(
@@ -238,6 +240,9 @@ def _compose(
         *(f"{key}: {each.how}" for key, each in keys.items()),
         f"seed {settings.seed}, {datetime.now(timezone.utc).date().isoformat()}",
     ]
+    left_out = _left_out(numbers)
+    if left_out:
+        sentences.append(f"images left out: {left_out}")
     if carried:
         sentences.append(f"carried over by the golden scores, not measured: {', '.join(carried)}")
     return Choice(
@@ -247,4 +252,15 @@ def _compose(
         provisional="; ".join(text for text in doubts if text),
         reserved=reserved,
         numbers=numbers | {"carried_over": list(carried), "not_carried_over": left},
+        left_out=left_out,
     )
+
+
+def _left_out(numbers: dict[str, Any]) -> str:
+    words = {
+        "used_by_training": "used by training",
+        "also_in_test": "also in test/",
+        "repeated": "repeated",
+        "unfit": "unfit to be judged",
+    }
+    return ", ".join(f"{numbers[name]} {text}" for name, text in words.items() if numbers.get(name))

@@ -112,6 +112,8 @@ def _show(bundle: Bundle, after: Bundle, choice: Choice, *, written: bool, as_js
         return
     for key, why in choice.numbers.get("not_run", {}).items():
         note(f"{key} does not run here: {why}")
+    if choice.left_out:
+        note(f"images left out: {choice.left_out}")
     if not choice.numbers.get("training_found", True):
         note(
             "none of the images that trained this bundle is in these data: make sure that they are not the"
