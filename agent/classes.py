@@ -59,8 +59,12 @@ class Classes:
 
     def close_unneeded(self) -> None:
         """Free what was given up; that may take a moment, and so is not done by the inspection thread."""
-        while self._unneeded:
-            self._unneeded.pop().close()
+        while True:
+            try:
+                scorer = self._unneeded.pop()
+            except IndexError:  # nothing left, or the other thread that calls at the end had it
+                return
+            scorer.close()
 
     def close_all(self) -> None:
         """Free everything. Only once the inspection thread has ended."""

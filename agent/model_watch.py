@@ -7,7 +7,9 @@ says why, and the station is Degraded until what runs is again what is installed
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from inspectd.inference.errors import BundleError, InferenceError
 log = structlog.get_logger(__name__)
 
 POLL_S = 1.0
+RETRY_S = 60.0
+"""What was refused is tried again after so long: the reason may have passed, or its files be complete now."""
 
 Identity = tuple[object, ...]
 
@@ -41,6 +45,8 @@ class ModelWatch:
         self._classes = classes
         self._known: dict[int, Identity] = {}
         self._new: dict[int, Identity] = {}
+        self._refused: dict[int, tuple[Identity | None, str]] = {}
+        self._retry_at: dict[int, float] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -54,13 +60,28 @@ class ModelWatch:
 
     def keep_running(self) -> None:
         """Start the thread, or start it again should it have died."""
-        if not (self._stop.is_set() or (self._thread and self._thread.is_alive())):
-            self._thread = threading.Thread(target=self._run, name="model-watch", daemon=True)
+        if self._stop.is_set() or self.alive:
+            return
+        self._thread = threading.Thread(target=self._run, name="model-watch", daemon=True)
+        try:
             self._thread.start()
+        except RuntimeError as error:  # no thread to be had: the line goes on without a watch
+            log.error("model_watch_not_started", error=str(error))
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs; after `stop` it may still be opening a version."""
+        return self._thread is not None and self._thread.is_alive()
 
     def stop(self) -> None:
         """Put nothing more in force. What is being opened just now is closed again."""
         self._stop.set()
+
+    def ended(self, timeout_s: float) -> bool:
+        """Wait for the thread's end; False if it is still opening a version."""
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(timeout_s)
+        return not self.alive
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_S):
@@ -73,10 +94,15 @@ class ModelWatch:
                 self._look_at(entry)
             except Exception:  # noqa: PERF203  the loop's boundary
                 log.exception("model_watch_failed", recipe=entry.recipe)
-        self._classes.close_unneeded()
+        try:
+            self._classes.close_unneeded()
+        except Exception:
+            log.exception("engine_not_freed")
 
     def _look_at(self, entry: ClassSettings) -> None:
         identity = _identity(entry.bundle)
+        if time.monotonic() >= self._retry_at.get(entry.recipe, math.inf):
+            del self._retry_at[entry.recipe], self._known[entry.recipe]
         if identity == self._known.get(entry.recipe):
             self._new.pop(entry.recipe, None)
             return
@@ -87,6 +113,7 @@ class ModelWatch:
         self._known[entry.recipe] = self._new.pop(entry.recipe)
         try:
             self._take_over(entry)
+            self._refused.pop(entry.recipe, None)
         except InferenceError as error:
             self._refuse(entry, str(error))
         except Exception as error:
@@ -123,6 +150,11 @@ class ModelWatch:
         before = self._classes.get(entry.recipe)
         name = before.class_name if before else f"of recipe {entry.recipe}"
         self._classes.refuse(entry.recipe, f"class {name}: what is installed is not in force: {why}")
+        self._retry_at[entry.recipe] = time.monotonic() + RETRY_S
+        refused = self._known.get(entry.recipe), why
+        if self._refused.get(entry.recipe) == refused:
+            return  # it was told
+        self._refused[entry.recipe] = refused
         log.error(
             "model_refused",
             recipe=entry.recipe,

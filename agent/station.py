@@ -167,6 +167,10 @@ class Station:
             self._classes.close_all()
         log.info("station_stopped", station=self._settings.name)
 
+    def models_at_rest(self, timeout_s: float) -> bool:
+        """Whether, after `stop`, no version is being opened any more; waits `timeout_s` for it."""
+        return self._models.ended(timeout_s)
+
     def _load(self, entry: ClassSettings) -> Scorer:
         return self._parts.load_scorer(entry, self._settings.engine)
 

@@ -17,6 +17,7 @@ from inspectd.inference.engine import read_image
 from inspectd.inference.prepare import resize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 FEWEST_IMAGES = 10
@@ -43,15 +44,20 @@ class GoodImages:
     """Height and width of the files, px, if they all have the same."""
     sha256: str
     """Hash over the names and contents of all files."""
+    left_out: int = 0
+    """Files that are not among them: repeated, or in test/ as well."""
 
 
 def load_good(source: Path, image_size: int, *, mixed_sizes: bool = False) -> GoodImages:
     """Read the good images of a folder or CSV list (see `layout`) and resize them.
 
-    `image_size` is their new side S. Raises CalibrationError, naming file and remedy, if there are too few,
-    one is unreadable, or, unless `mixed_sizes`, one is of another size.
+    `image_size` is their new side S. A picture that is there twice counts once, and one that also stands in
+    test/ not at all, told by content: what is measured must not have been trained on. Raises
+    CalibrationError, naming file and remedy, if there are too few, one is unreadable, or, unless
+    `mixed_sizes`, one is of another size.
     """
-    files = read_layout(source).good
+    layout = read_layout(source)
+    files, ids = _distinct(layout.good, outside=[test.file for test in layout.test])
     if len(files) < FEWEST_IMAGES:
         raise CalibrationError(
             f"{source}: {len(files)} good images, at least {FEWEST_IMAGES} are needed."
@@ -60,9 +66,8 @@ def load_good(source: Path, image_size: int, *, mixed_sizes: bool = False) -> Go
     images = np.empty((len(files), image_size, image_size, 3), np.uint8)
     first = read_pixels(files[0])
     camera_size: tuple[int, int] | None = (first.shape[0], first.shape[1])
-    ids: list[str] = []
     digest = hashlib.sha256()
-    for index, file in enumerate(files):
+    for index, (file, sha256) in enumerate(zip(files, ids, strict=True)):
         pixels = read_pixels(file)
         size = (pixels.shape[0], pixels.shape[1])
         if camera_size is not None and size != camera_size:
@@ -74,10 +79,23 @@ def load_good(source: Path, image_size: int, *, mixed_sizes: bool = False) -> Go
                 )
             camera_size = None
         images[index] = resize(pixels, image_size)
-        sha256 = file_id(file)
-        ids.append(sha256[:SHORT_ID])
         digest.update(f"{file.name} {sha256}\n".encode())
-    return GoodImages(images, tuple(files), tuple(ids), camera_size, digest.hexdigest())
+    short = tuple(sha256[:SHORT_ID] for sha256 in ids)
+    left_out = len(layout.good) - len(files)
+    return GoodImages(images, tuple(files), short, camera_size, digest.hexdigest(), left_out)
+
+
+def _distinct(files: Sequence[Path], outside: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return files with their sha256, each content once and none that is also in `outside`."""
+    found: dict[str, Path] = {}
+    try:
+        elsewhere = {file_id(file) for file in outside}
+        for file in files:
+            found.setdefault(file_id(file), file)
+    except OSError as error:
+        raise CalibrationError(f"{error.filename}: cannot be read ({error.strerror}). Mend it.") from error
+    kept = {sha256: file for sha256, file in found.items() if sha256 not in elsewhere}
+    return list(kept.values()), list(kept)
 
 
 @dataclass(frozen=True, slots=True)

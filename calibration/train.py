@@ -74,6 +74,7 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
         "training_minutes": round(trainer.elapsed_s / 60, 2),
         "good_images": len(split.train),
         "good_images_held_out": len(good.files) - len(split.train),
+        "good_images_left_out": good.left_out,
     }
     trained = Trained(fitted.model, recipe, good, split, fitted.weights, history, metrics)
     bundle = package(settings, trained, lambda stage: tell(_stage(stage)))

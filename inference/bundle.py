@@ -5,9 +5,11 @@
 versions before. Every other file (graphs, golden frames) is listed in the manifest with its sha256.
 """
 
+import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -167,31 +169,46 @@ def adjust_limits(
     `provisional` says what it lacks. Test images that the decision before had `reserved` stay so, unless
     others are given. Raises BundleError as load_bundle does.
     """
-    bundle = load_bundle(folder)
-    folder, before = bundle.folder, bundle.decision
-    decision = Decision(
-        version=before.version + 1,
-        bundle_id=bundle.bundle_id,
-        parent=bundle.decision_id,
-        limits={**before.limits, **limits},
-        provisional=provisional,
-        reserved=reserved or before.reserved,
-        how=how,
-        why=why,
-        by=by,
-        decided_at=_now(),
-    )
+    with _alone(folder):
+        bundle = load_bundle(folder)
+        folder, before = bundle.folder, bundle.decision
+        decision = Decision(
+            version=before.version + 1,
+            bundle_id=bundle.bundle_id,
+            parent=bundle.decision_id,
+            limits={**before.limits, **limits},
+            provisional=provisional,
+            reserved=reserved or before.reserved,
+            how=how,
+            why=why,
+            by=by,
+            decided_at=_now(),
+        )
+        try:
+            # As it was written: an older program's decision has fewer fields, and its hash is over those.
+            write_document(folder / _kept_name(before.version), read_document(folder / DECISION))
+            write_document(folder / _UNFINISHED_DECISION, decision.to_json())
+            (folder / _UNFINISHED_DECISION).replace(folder / DECISION)
+            sync_folder(folder)
+        except OSError as error:
+            raise BundleError(
+                f"{folder}: the decision cannot be written ({error}). The old one stays."
+            ) from error
+        return load_bundle(folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Keep other adjustments of the same bundle out: each must see the decision that it follows."""
+    if not folder.is_dir():
+        yield  # loading says what is wrong
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        # As it was written: an older program's decision has fewer fields, and its hash is over those.
-        write_document(folder / _kept_name(before.version), read_document(folder / DECISION))
-        write_document(folder / _UNFINISHED_DECISION, decision.to_json())
-        (folder / _UNFINISHED_DECISION).replace(folder / DECISION)
-        sync_folder(folder)
-    except OSError as error:
-        raise BundleError(
-            f"{folder}: the decision cannot be written ({error}). The old one stays."
-        ) from error
-    return load_bundle(folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def file_hashes(files: Mapping[str, Path]) -> dict[str, str]:

@@ -73,6 +73,8 @@ def write_document(path: Path, document: object) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write(text + "\n")
         file.flush()
+        # Whoever installs or adjusts, under whatever umask: the station's own user reads it.
+        os.fchmod(file.fileno(), 0o644)
         os.fsync(file.fileno())
 
 

@@ -5,6 +5,7 @@ that nothing is ever in force without one. Where the switch was cut off, the nex
 what is in force after all.
 """
 
+import errno
 import os
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -53,15 +54,17 @@ def read_history(home: Path) -> list[Entry]:
 
 def append_entry(home: Path, entry: Entry) -> None:
     """Append an entry and flush it to the disk; where that fails nothing of it stays. Raises OSError."""
-    with (home / HISTORY).open("ab+") as file:
+    with (home / HISTORY).open("ab+", buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         if end:
             file.seek(end - 1)
         torn = end > 0 and file.read(1) != b"\n"
         try:
             # The line begins anew, so that one that a power cut tore spoils itself alone.
-            file.write((b"\n" if torn else b"") + canonical_json(entry.model_dump(mode="json")) + b"\n")
-            file.flush()
+            line = (b"\n" if torn else b"") + canonical_json(entry.model_dump(mode="json")) + b"\n"
+            if file.write(line) != len(line):
+                no_room = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(home / HISTORY))
+                raise no_room
             os.fsync(file.fileno())
         except OSError:
             os.truncate(file.fileno(), end)
@@ -74,7 +77,12 @@ def version_before(history: Sequence[Entry]) -> int:
     Going back is going back: after a rollback from 3 to 2 the version before is 1, not 3.
     """
     in_force: list[int] = []
+    before: list[int] = []
     for entry in history:
+        if entry.action == "found" and before and before[-1] == entry.version:
+            in_force, before = before, in_force  # what was to be put in force never was
+            continue
+        before = list(in_force)
         if entry.version in in_force and entry.action != "install":
             del in_force[in_force.index(entry.version) + 1 :]
             continue

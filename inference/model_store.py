@@ -146,7 +146,11 @@ class ModelStore:
         """Keep every other command out, and clear up after one that was cut off."""
         home = self.home(class_name)
         with _mapped(home):
-            home.mkdir(parents=True, exist_ok=True)
+            for folder in (self.folder, home):
+                is_new = not folder.exists()
+                folder.mkdir(parents=True, exist_ok=True)
+                if is_new:
+                    folder.chmod(0o755)  # whatever the umask: the station's own user reads what is installed
             with (self.folder / _LOCK).open("ab") as lock:
                 self._lock(lock.fileno())
                 shutil.rmtree(home / _UNFINISHED, ignore_errors=True)

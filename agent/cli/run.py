@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import FrameType
@@ -12,6 +14,8 @@ from inspectd.agent.cli.output import fail
 from inspectd.agent.config import StationSettings
 from inspectd.agent.logs import LEVELS, set_up_logs
 from inspectd.agent.station import Parts, Station
+
+MODELS_END_S = 0.2
 
 
 def run_station(config: Path, log_level: str = "info", parts: Parts | None = None) -> None:
@@ -37,3 +41,7 @@ def serve(settings: StationSettings, parts: Parts | None = None) -> None:
         station.run(stop)
     finally:
         station.stop()
+    if not station.models_at_rest(MODELS_END_S):
+        # Everything is written. A thread inside the engine's library would crash the interpreter's own end.
+        sys.stderr.flush()
+        os._exit(0)

@@ -22,7 +22,7 @@ def explain(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_pictures_and_scores(tmp_path: Path) -> None:
     """Two images give a sheet of two rows and three columns, and a score each."""
     images: list[Path] = []
-    for part, defect_rate in ((1, 0.0), (2, 1.0)):
+    for part, defect_rate in ((1, 0.0), (4, 1.0)):
         path = tmp_path / f"{part}.png"
         pixels, _, _ = render_part(4, part, defect_rate)
         cv2.imwrite(str(path), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))

@@ -79,7 +79,12 @@ def write_config(folder: Path, options: argparse.Namespace, port: int) -> Path:
             "eye_to_gate_ms": 10 * interval,
             "stop_after": 10_000,
         },
-        "plc": {"kind": "modbus_tcp", "host": "127.0.0.1", "port": port, "max_trigger_age_ms": 0.2 * interval},
+        "plc": {
+            "kind": "modbus_tcp",
+            "host": "127.0.0.1",
+            "port": port,
+            "max_trigger_age_ms": 0.2 * interval,
+        },
         "cameras": [{"kind": "folder", "path": test, "recursive": True, "trigger": "software"}],
         "classes": [{"recipe": 1, "bundle": str(options.bundle.resolve())}],
         "engine": {"name": "openvino", "precision": options.precision},

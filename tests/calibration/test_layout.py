@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from data_set import part, write_image
 
-from inspectd.calibration.data import split_good
+from inspectd.calibration.data import load_good, split_good
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.layout import read_layout, survey_layout
 
@@ -162,3 +164,16 @@ def test_a_split_is_what_it_was() -> None:
     """A bundle's threshold was taken from these images: no later version may split otherwise."""
     split = split_good(20, 0)
     assert (split.stopping.tolist(), split.threshold.tolist()) == ([4, 19], [2, 6])
+
+
+def test_a_picture_counts_once_and_not_if_it_is_measured_on(tmp_path: Path) -> None:
+    """Told by content: a copy in train/good is no second part, and what stands in test/ trains nothing."""
+    for seed in range(14):
+        write_image(tmp_path / "train" / "good" / f"{seed:02}.png", part(seed))
+    shutil.copy(tmp_path / "train" / "good" / "03.png", tmp_path / "train" / "good" / "copy.png")
+    (tmp_path / "test" / "good").mkdir(parents=True)
+    shutil.copy(tmp_path / "train" / "good" / "05.png", tmp_path / "test" / "good" / "00.png")
+    good = load_good(tmp_path, 32)
+    assert [file.stem for file in good.files] == [f"{seed:02}" for seed in range(14) if seed != 5]
+    assert len(set(good.ids)) == len(good.ids) == len(good.images) == 13
+    assert good.left_out == 2

@@ -173,8 +173,14 @@ def test_a_study_of_other_images_is_called_that(dark: Path) -> None:
     assert "No trial" in texts(section, "missing")
 
 
+def keep_logs(_level: str) -> None:
+    """Leave the logs as they are."""
+
+
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
     monkeypatch.setattr("sys.argv", ["inspectd", "calibrate", "report", *map(str, arguments)])
+    # The command's logs would go to this test's captured stream for ever.
+    monkeypatch.setattr("inspectd.agent.logs.set_up_logs", keep_logs)
     with pytest.raises(SystemExit) as ended:
         main()
     if ended.value.code:

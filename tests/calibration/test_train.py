@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import disk, write_png
 from training_bench import EPOCHS, settings
 
 from inspectd.calibration.batches import Batches
@@ -121,7 +122,7 @@ def test_held_out_images_do_not_move_the_weights(
     files = sorted((changed / "train" / "good").iterdir())
     split = split_good(len(files), seed=0)
     for index in (*split.stopping, *split.threshold):
-        shutil.copy(data_folder / "test" / "good" / "100.png", files[int(index)])
+        write_png(files[int(index)], disk(500 + int(index)))
     losses: list[float] = []
 
     def cut_at_step_12(progress: Progress) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -223,3 +225,33 @@ def test_an_existing_folder_is_replaced_only_when_asked(bundle_folder: Path, tmp
     written = write(how="test", why="test", by="test", replace=True)
     assert written.manifest.class_name == "new"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "source"]
+
+
+def test_adjustments_at_the_same_time_follow_each_other(bundle_folder: Path) -> None:
+    """None is lost, and none is told to have failed whose limits are then in force."""
+    limits = load_bundle(bundle_folder).decision.limits
+    before = load_bundle(bundle_folder).decision.version
+
+    def adjust(factor: float) -> int:
+        changed = {
+            key: each.model_copy(update={"threshold": each.threshold * factor})
+            for key, each in limits.items()
+        }
+        return adjust_limits(bundle_folder, changed, how="by hand", why="test", by="a").decision.version
+
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(adjust, [1 + number / 100 for number in range(16)]))
+    assert load_bundle(bundle_folder).decision.version == before + 16
+    assert max(versions) == before + 16
+
+
+def test_a_decision_is_readable_for_a_stations_user(bundle_folder: Path) -> None:
+    """Whatever the umask of who adjusts."""
+    limits = load_bundle(bundle_folder).decision.limits
+    mask = os.umask(0o077)
+    try:
+        adjust_limits(bundle_folder, limits, how="by hand", why="test", by="a")
+    finally:
+        os.umask(mask)
+    for path in bundle_folder.glob("decision*.json"):
+        assert path.stat().st_mode & 0o444 == 0o444

@@ -84,6 +84,7 @@ def test_rollback_goes_back_one_version(store: ModelStore, bundle_folder: Path, 
         ("i1 i2 i1", 2),
         ("i1 i2 i3 f2", 1),
         ("i1 f0 i2", 1),
+        ("i1 i2 i3 r1 f3", 2),
     ],
 )
 def test_what_was_in_force_before(changes: str, before: int) -> None:

@@ -166,7 +166,8 @@ def test_a_hang_ends_with_the_time_out(plc: tuple[int, bytearray], silent_from: 
         began = time.monotonic()
         with pytest.raises(PlcError):
             connect_and_read(transport)
-        assert time.monotonic() - began < 2.0
+        # Connecting, agreeing and reading: three exchanges of 150 ms at the most.
+        assert time.monotonic() - began < 1.0
         with pytest.raises(PlcError, match="not connected"):
             transport.read(0, 52)
 

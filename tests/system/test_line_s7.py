@@ -17,12 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMED = [
-    Scenario("kill"),
     Scenario("hang", "software"),
-    Scenario("reset"),
-    Scenario("garble", "software"),
     Scenario("power_cycle"),
-    Scenario("delay", "free_running", 10.0),
 ]
 EVERY = [
     Scenario(disturbance, kind, rate)
