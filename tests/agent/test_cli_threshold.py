@@ -187,18 +187,6 @@ def test_wrong_options_are_one_clear_message(
     assert inspectd("calibrate", "threshold", bundle, *arguments).refuses(status, told)
 
 
-def test_a_bundle_that_does_not_say_what_trained_it_is_refused(
-    inspectd: command.Inspectd, bundle: Path, tmp_path: Path
-) -> None:
-    """Any image could be one of those."""
-    (tmp_path / "data").mkdir()
-    manifest = load_bundle(bundle).manifest
-    if "images" in manifest.training:
-        pytest.skip("the shipped bundle names its training images now")
-    done = inspectd("calibrate", "threshold", bundle, tmp_path / "data")
-    assert done.refuses(1, "does not name the images that trained it")
-
-
 def test_adjust_shows_before_and_after(inspectd: command.Inspectd, bundle: Path) -> None:
     """And keeps the decision before, provisional or not."""
     before = load_bundle(bundle).decision
