@@ -14,7 +14,7 @@ test: .venv-dev/installed system-packages
 	$(PYTEST) -m "not system"
 
 test-system: .venv-dev/installed system-packages
-	$(PYTEST) -m system tests/system
+	$(PYTEST) -m system
 
 lint: .venv-dev/installed
 	.venv-dev/bin/ruff check .

@@ -46,6 +46,7 @@ def test_parameters_of_each_ablation(name: str) -> None:
     assert parameter_count(model) == PAPER_COUNTS[name]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_each_ablation_runs_as_a_graph(name: str, tmp_path: Path) -> None:
     """OpenVINO scores as torch does, and the file says which ablation it is."""

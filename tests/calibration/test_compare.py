@@ -94,7 +94,7 @@ def test_what_one_was_trained_with_is_left_out_for_both(
     """The bundle that knew an image would look better than it is; told by a warning."""
     data = Path(shutil.copytree(data_folder, tmp_path / "data"))
     more = Path(shutil.copytree(data_folder, tmp_path / "more"))
-    shutil.copy(data / "test" / "good" / "100.png", more / "train" / "good" / "100.png")
+    shutil.move(more / "test" / "good" / "100.png", more / "train" / "good" / "100.png")
     other = write_dark_bundle(tmp_path / "other" / "disk", more, "disk")
     found = compare((dark, other), data, RUNTIME)
     assert (found.in_training, found.a.images) == (1, 11)

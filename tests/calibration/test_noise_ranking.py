@@ -55,7 +55,7 @@ def test_neither_test_nor_the_thresholds_images_have_any_part(data_folder: Path,
         file.write_bytes(b"garbage")
     split = split_good(len(good_files(spoilt)), seed=0)
     for index in split.threshold:
-        cv2.imwrite(str(good_files(spoilt)[int(index)]), np.full((48, 48, 3), 255, np.uint8))
+        cv2.imwrite(str(good_files(spoilt)[int(index)]), np.full((48, 48, 3), 255 - index, np.uint8))
     after = plan_search(settings(spoilt, tmp_path))
     assert np.array_equal(before.images.train, after.images.train)
     assert np.array_equal(before.images.stopping, after.images.stopping)

@@ -16,16 +16,11 @@ from tests.system.test_line import PARTS, PARTS_AFTER, RATES, Scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMED = [
-    Scenario("hang", "software"),
-    Scenario("power_cycle"),
-]
 EVERY = [
     Scenario(disturbance, kind, rate)
     for disturbance, (kind, rates) in product(DISTURBANCES, RATES.items())
     for rate in rates
 ]
-PRODUCT = [pytest.param(scenario, marks=pytest.mark.system) for scenario in EVERY if scenario not in NAMED]
 
 
 def test_undisturbed(tmp_path: Path) -> None:
@@ -37,7 +32,8 @@ def test_undisturbed(tmp_path: Path) -> None:
         assert_right(rig, {})
 
 
-@pytest.mark.parametrize("scenario", [*NAMED, *PRODUCT], ids=str)
+@pytest.mark.system
+@pytest.mark.parametrize("scenario", EVERY, ids=str)
 def test_disturbed(scenario: Scenario, tmp_path: Path) -> None:
     """Whatever happens, no part escapes, and the line accepts good parts again afterwards."""
     with LineRig(tmp_path, replace(scenario.options, protocol="s7")) as rig:
