@@ -121,6 +121,16 @@ def split_good(count: int, seed: int) -> Split:
     return Split(train=np.sort(parts[2]), stopping=np.sort(parts[0]), threshold=np.sort(parts[1]))
 
 
+def short_id(file: Path) -> str:
+    """Return the first `SHORT_ID` digits of a file's sha256. Raises CalibrationError if it cannot be read."""
+    try:
+        return file_id(file)[:SHORT_ID]
+    except OSError as error:
+        raise CalibrationError(
+            f"{file}: cannot be read ({error.strerror}). Correct the list, or put the file there."
+        ) from error
+
+
 def read_pixels(file: Path) -> U8:
     """Return an image file as uint8 RGB [H, W, 3]. Raises CalibrationError if it is not one."""
     pixels = read_image(file)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspectd.calibration.data import SHORT_ID, read_mask, read_pixels
+from inspectd.calibration.data import read_mask, read_pixels, short_id
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate_report import EvaluateReport, ImageResult, build_report
 from inspectd.calibration.layout import GOOD, Labelled, read_layout
@@ -25,7 +25,6 @@ from inspectd.calibration.pixels import PixelHistogram
 from inspectd.calibration.scoring import ImageScorer
 from inspectd.calibration.verdicts import judge
 from inspectd.inference.bundle import Bundle, load_bundle
-from inspectd.inference.documents import file_id
 from inspectd.inference.manifest import limits_key
 from inspectd.inference.prepare import Preparation
 from inspectd.inference.runtime import RuntimeSettings, open_runtime
@@ -129,7 +128,7 @@ def select_tests(data: Path, tests: Sequence[Labelled], bundles: Sequence[Bundle
     seen: list[Path] = []
     held_back = 0
     for test in tests:
-        short = _short_id(test.file)
+        short = short_id(test.file)
         if short in trained:
             seen.append(test.file)
         elif short in reserved:
@@ -242,12 +241,3 @@ def _training_ids(bundle: Bundle) -> Collection[str]:
     if not isinstance(images, dict):
         return ()
     return {str(each) for ids in images.values() if isinstance(ids, list) for each in ids}
-
-
-def _short_id(file: Path) -> str:
-    try:
-        return file_id(file)[:SHORT_ID]
-    except OSError as error:
-        raise CalibrationError(
-            f"{file}: cannot be read ({error.strerror}). Correct the list, or put the file there."
-        ) from error

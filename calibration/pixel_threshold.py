@@ -5,27 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Non-negative float32 numbers order as their bit patterns do. Without the lowest 12 bits 2^19 bins remain,
-# each 0.05 % wide.
-_DROPPED_BITS = 12
-_BINS = 1 << (31 - _DROPPED_BITS)
+from inspectd.calibration.pixels import BINS, bins_of, lowest_of
 
 
 class PixelCounts:
     """Counts of good and defective pixels by score; no map is kept."""
 
     def __init__(self) -> None:
-        self._good = np.zeros(_BINS, np.int64)
-        self._defective = np.zeros(_BINS, np.int64)
+        self._good = np.zeros(BINS, np.int64)
+        self._defective = np.zeros(BINS, np.int64)
 
     def add(self, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> None:
         """Count a map, float32 [H, W], never negative; `mask` bool [H, W] says where it is defective."""
-        # The sum turns -0.0, whose bit pattern is that of a large number, into 0.0.
-        plain = np.ascontiguousarray(np.maximum(anomaly_map, 0) + np.float32(0), np.float32)
-        bins = plain.view(np.uint32).ravel() >> _DROPPED_BITS
-        everything = np.bincount(bins, minlength=_BINS)
+        bins = bins_of(anomaly_map)
+        everything = np.bincount(bins, minlength=BINS)
         if mask is not None:
-            defective = np.bincount(bins[mask.ravel()], minlength=_BINS)
+            defective = np.bincount(bins[mask.ravel()], minlength=BINS)
             self._defective += defective
             everything = everything - defective
         self._good += everything
@@ -41,6 +36,6 @@ class PixelCounts:
         found = np.cumsum(self._defective[::-1])[::-1].astype(np.float64)
         wrong = np.cumsum(self._good[::-1])[::-1]
         f1 = 2 * found / (found + wrong + float(self._defective.sum()))
-        best = _BINS - 1 - int(np.argmax(f1[::-1]))
-        threshold = float(np.uint32(best << _DROPPED_BITS).view(np.float32))
+        best = BINS - 1 - int(np.argmax(f1[::-1]))
+        threshold = lowest_of(best)
         return (threshold, float(f1[best])) if threshold > 0 else None

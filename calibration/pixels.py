@@ -27,7 +27,7 @@ AUPRO_LIMIT = 0.3
 # Non-negative float32 numbers order as their bit patterns do. Without the lowest 12 bits 2^19 bins remain,
 # each 0.05 % wide.
 _DROPPED_BITS = 12
-_BINS = 1 << (31 - _DROPPED_BITS)
+BINS = 1 << (31 - _DROPPED_BITS)
 
 # What is kept of each image, to draw images again: 2^15 bins, each 0.8 % wide, most of them empty.
 _COARSE_BINS = 1 << 15
@@ -54,13 +54,25 @@ class Counted:
         return cls(counts(~defective), counts(defective))
 
 
+def bins_of(anomaly_map: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Return the bin of each score of a map, float32 [H, W], never negative, as [H * W]."""
+    # The sum turns -0.0, whose bit pattern is that of a large number, into 0.0.
+    plain = np.maximum(anomaly_map, 0) + np.float32(0)
+    return np.ascontiguousarray(plain, np.float32).view(np.uint32).ravel() >> _DROPPED_BITS
+
+
+def lowest_of(score_bin: int) -> float:
+    """Return the lowest score of a bin."""
+    return float(np.uint32(score_bin << _DROPPED_BITS).view(np.float32))
+
+
 class PixelHistogram:
     """Counts the pixel scores of a test set, and of each of its images coarsely."""
 
     def __init__(self) -> None:
-        self._good = np.zeros(_BINS, np.int64)
-        self._defective = np.zeros(_BINS, np.int64)
-        self._regions = np.zeros(_BINS, np.float64)
+        self._good = np.zeros(BINS, np.int64)
+        self._defective = np.zeros(BINS, np.int64)
+        self._regions = np.zeros(BINS, np.float64)
         self._rows: dict[str, list[F64]] = {"good": [], "defective": [], "regions": []}
         self._bins: dict[str, list[NDArray[np.int64]]] = {"good": [], "defective": [], "regions": []}
         self._with_mask: list[bool] = []
@@ -73,21 +85,19 @@ class PixelHistogram:
 
     def add(self, anomaly_map: NDArray[np.float32], mask: NDArray[np.bool_] | None) -> None:
         """Count a map, float32 [H, W], never negative; `mask` bool [H, W] says where it is defective."""
-        # The sum turns -0.0, whose bit pattern is that of a large number, into 0.0.
-        plain = np.maximum(anomaly_map, 0) + np.float32(0)
-        bins = np.ascontiguousarray(plain, np.float32).view(np.uint32).ravel() >> _DROPPED_BITS
-        everything = np.bincount(bins, minlength=_BINS)
-        defective = np.zeros(_BINS, np.int64)
-        regions = np.zeros(_BINS, np.float64)
+        bins = bins_of(anomaly_map)
+        everything = np.bincount(bins, minlength=BINS)
+        defective = np.zeros(BINS, np.int64)
+        regions = np.zeros(BINS, np.float64)
         count = 0
         if mask is not None:
             truth = mask.ravel()
-            defective = np.bincount(bins[truth], minlength=_BINS)
+            defective = np.bincount(bins[truth], minlength=BINS)
             labels, count = _label(mask)
             inside = labels.ravel()[truth]
             # Each region counts as one, however large: its pixels share that one between them.
             share = 1 / np.maximum(1, np.bincount(inside, minlength=count + 1))
-            regions = np.bincount(bins[truth], weights=share[inside], minlength=_BINS)
+            regions = np.bincount(bins[truth], weights=share[inside], minlength=BINS)
         good = everything - defective
         self._good += good
         self._defective += defective

@@ -6,14 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inspectd.calibration.data import SHORT_ID
-from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.data import short_id
 from inspectd.calibration.layout import Labelled, Layout
 from inspectd.calibration.report_page import Facts, Section, Table, Text
-from inspectd.inference.documents import document_id, file_id
+from inspectd.inference.documents import document_id
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from inspectd.calibration.evaluate_report import EvaluateReport
     from inspectd.calibration.report_page import Block
@@ -63,7 +61,7 @@ def _training(bundle: Bundle) -> Facts:
 
 
 def _measured(bundle: Bundle, layout: Layout, report: EvaluateReport) -> list[Block]:
-    ids = {test: _short_id(test.file) for test in layout.test}
+    ids = {test: short_id(test.file) for test in layout.test}
     reserved = [test for test in layout.test if ids[test] in set(bundle.decision.reserved)]
     measured = {each.file for each in report.per_image}
     used = sorted((_name(test), ids[test]) for test in layout.test if str(test.file) in measured)
@@ -92,19 +90,10 @@ def _found_again(bundle: Bundle, layout: Layout) -> Sequence[tuple[str, str]]:
     known = {each for part in image_ids(bundle).values() for each in part}
     if not known:
         return [("Good images in the data", f"{len(layout.good)}; the bundle does not list its own")]
-    there = {_short_id(file) for file in layout.good}
+    there = {short_id(file) for file in layout.good}
     found = f"{len(known & there)} of the bundle's {len(known)} found unchanged"
     return [("Good images in the data", f"{len(layout.good)}; {found}")]
 
 
 def _name(test: Labelled) -> str:
     return f"{test.kind}/{test.file.name}"
-
-
-def _short_id(file: Path) -> str:
-    try:
-        return file_id(file)[:SHORT_ID]
-    except OSError as error:
-        raise CalibrationError(
-            f"{file}: cannot be read ({error.strerror}). Correct the list, or put the file there."
-        ) from error

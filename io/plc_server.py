@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING
 
 from pymodbus.constants import ExcCodes
@@ -12,11 +11,11 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from inspectd.io.errors import PlcError
 from inspectd.io.plc import PLC_WORDS, WORDS
+from inspectd.io.port_reservation import HOST, reserve_port
 
 if TYPE_CHECKING:
     from inspectd.io.plc_memory import PlcMemory
 
-HOST = "127.0.0.1"
 # Read holding registers, write one, write several, read and write several.
 _REGISTER_FUNCTIONS = (3, 6, 16, 23)
 
@@ -36,17 +35,7 @@ class PlcServer:
         self._base = base_address
         self._device_id = device_id
         self._server: ModbusTcpServer | None = None
-        # Bound, though never listening, for as long as this object lives: the port stays ours while the PLC
-        # is off, and a connection is refused then.
-        self._reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._reservation.bind((HOST, port))
-        except OSError as error:
-            self._reservation.close()
-            raise PlcError(
-                f"cannot bind {HOST}:{port}: {error}; choose another port, or 0 for a free one"
-            ) from error
+        self._reservation = reserve_port(port)
         self.port = int(self._reservation.getsockname()[1])
 
     async def start(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,11 @@ from snap7.type import SrvArea
 
 from inspectd.io.errors import PlcError
 from inspectd.io.plc import PLC_WORDS, WORDS
+from inspectd.io.port_reservation import HOST, reserve_port
 
 if TYPE_CHECKING:
     from inspectd.io.plc_memory import PlcMemory
 
-HOST = "127.0.0.1"
 logging.getLogger("snap7").setLevel(logging.CRITICAL)
 
 
@@ -33,17 +32,7 @@ class S7Server:
         self._block = _Block(memory, base_byte)
         self._data_block = data_block
         self._server: Server | None = None
-        # Bound, though never listening, for as long as this object lives, as in `PlcServer`.
-        self._reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-            self._reservation.setsockopt(socket.SOL_SOCKET, option, 1)
-        try:
-            self._reservation.bind((HOST, port))
-        except OSError as error:
-            self._reservation.close()
-            raise PlcError(
-                f"cannot bind {HOST}:{port}: {error}; choose another port, or 0 for a free one"
-            ) from error
+        self._reservation = reserve_port(port, shared=True)
         self.port = int(self._reservation.getsockname()[1])
 
     async def start(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspectd.agent.cli.output import fail, print_json, say
+from inspectd.agent.cli.output import fail, fail_without_calibration, print_json, say
 from inspectd.inference.bundle import load_bundle
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run_adjust(options: AdjustOptions, *, as_json: bool) -> None:
         from inspectd.calibration.adjust import Changes, adjust, plan_adjustment
         from inspectd.calibration.errors import CalibrationError
     except ImportError as error:
-        fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
+        fail_without_calibration(error)
     if not options.why.strip():
         fail("--why: is empty. Say in a few words why the limits change.", status=2)
     bundle = load_bundle(options.bundle)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import ValidationError
 
 from inspectd.agent.cli.interrupt import PatientInterrupt
-from inspectd.agent.cli.output import fail, note, print_json, say
+from inspectd.agent.cli.output import fail, fail_without_calibration, note, print_json, say
 from inspectd.agent.cli.progress import progress_bar
 from inspectd.agent.yaml_problems import explain
 
@@ -33,7 +33,7 @@ def run_training(wanted: dict[str, Any], *, as_json: bool) -> None:
         from inspectd.calibration.train import train
         from inspectd.calibration.trainer import Progress
     except ImportError as error:
-        fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
+        fail_without_calibration(error)
     try:
         settings = TrainSettings.model_validate({k: v for k, v in wanted.items() if v is not None})
     except ValidationError as error:

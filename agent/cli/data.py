@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspectd.agent.cli.output import fail, print_json, say
+from inspectd.agent.cli.output import fail_without_calibration, print_json, say
 from inspectd.agent.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def run_data_check(data: Path, *, mixed_sizes: bool, as_json: bool) -> None:
     try:
         from inspectd.calibration.data_check import check_data
     except ImportError as missing:
-        fail(f"calibration is not installed ({missing.name} is missing); pip install 'inspectd[calibration]'")
+        fail_without_calibration(missing)
     with progress_bar("looking at images") as advance:
         report = check_data(data, mixed_sizes=mixed_sizes, advance=advance)
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from inspectd.agent.cli.output import fail, note, print_json, say
+from inspectd.agent.cli.output import fail, fail_without_calibration, note, print_json, say
 from inspectd.agent.cli.progress import progress_bar
 from inspectd.agent.yaml_problems import explain
 
@@ -38,7 +38,7 @@ def run_noise_search(options: NoiseOptions, *, as_json: bool) -> None:
         from inspectd.calibration.noise_search import search_noise
         from inspectd.calibration.report_noise import noise_plot
     except ImportError as error:
-        fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
+        fail_without_calibration(error)
     settings = _settings(options)
     with progress_bar("searching") as advance:
 

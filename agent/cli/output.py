@@ -13,6 +13,11 @@ def fail(message: str, status: int = 1) -> NoReturn:
     raise SystemExit(status)
 
 
+def fail_without_calibration(error: ImportError) -> NoReturn:
+    """End a command whose packages are not installed."""
+    fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
+
+
 def say(line: str = "") -> None:
     """Print one line of a report."""
     sys.stdout.write(line + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from inspectd.agent.cli.output import fail, print_json, say
+from inspectd.agent.cli.output import fail, fail_without_calibration, print_json, say
 from inspectd.agent.cli.progress import progress_bar
 from inspectd.inference.runtime import RuntimeSettings
 
@@ -37,7 +37,7 @@ def run_report(options: ReportOptions, *, as_json: bool) -> None:
         from inspectd.calibration.errors import CalibrationError
         from inspectd.calibration.report import ReportRequest, write_report
     except ImportError as error:
-        fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
+        fail_without_calibration(error)
     try:
         runtime = RuntimeSettings.model_validate({"name": options.runtime, "precision": options.precision})
     except ValidationError as error:

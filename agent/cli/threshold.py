@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from inspectd.agent.cli.adjust import login_user, say_outcome, show_limits
-from inspectd.agent.cli.output import fail, note, print_json, say
+from inspectd.agent.cli.output import fail, fail_without_calibration, note, print_json, say
 from inspectd.agent.cli.progress import progress_bar
 from inspectd.inference.bundle import Bundle, load_bundle
 
@@ -40,7 +40,7 @@ def run_threshold(options: ThresholdOptions, settings: dict[str, Any], *, as_jso
         from inspectd.calibration.errors import CalibrationError
         from inspectd.calibration.threshold_settings import ThresholdSettings
     except ImportError as error:
-        fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
+        fail_without_calibration(error)
     _check(options, settings)
     try:
         chosen = ThresholdSettings.model_validate(settings)
