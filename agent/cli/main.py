@@ -13,6 +13,7 @@ from inspectd.agent.cli import (
     evaluate_commands,
     model_commands,
     noise_commands,
+    plc_commands,
     repeatability_commands,
     report_commands,
     threshold_commands,
@@ -40,6 +41,7 @@ for commands in (
     calibrate_app.add_typer(commands.app)
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(model_commands.app, name="model")
+app.add_typer(plc_commands.app, name="plc")
 
 LogOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 

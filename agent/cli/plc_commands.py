@@ -1,0 +1,12 @@
+"""`inspectd plc`: what a controls engineer needs to wire the agent to a PLC."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="What a controls engineer needs to wire the agent to a PLC.", no_args_is_help=True)
+
+
+@app.callback()
+def prepare() -> None:
+    """Keep the commands below a name of their own, however many there are."""
