@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspectd.inference.bundle import Bundle, load_bundle
-from inspectd.inference.errors import EngineError
+from inspectd.inference.errors import BundleError, EngineError
 from inspectd.inference.manifest import GoldenFrame, Limits, limits_key
 from inspectd.inference.prepare import Preparer
 from inspectd.inference.runtime import Inference, Runtime, RuntimeSettings, open_runtime
@@ -128,8 +128,8 @@ class Engine:
 def open_engine(folder: Path, settings: RuntimeSettings) -> Engine:
     """Load a bundle, open a runtime on it, warm it up and test it against the golden frames.
 
-    Raises BundleError if the bundle does not load or has no limits for the runtime, EngineError if the
-    runtime fails or does not reproduce the golden scores.
+    Raises BundleError if the bundle does not load, is changed while it is being opened or has no limits for
+    the runtime, EngineError if the runtime fails or does not reproduce the golden scores.
     """
     bundle = load_bundle(folder)
     size = bundle.manifest.image_size
@@ -139,10 +139,26 @@ def open_engine(folder: Path, settings: RuntimeSettings) -> Engine:
         engine = Engine(bundle, runtime)
         runtime.infer(np.zeros((1, size, size, 3), np.uint8))
         engine.self_test()
+        _check_unchanged(bundle)
     except BaseException:
         runtime.close()
         raise
     return engine
+
+
+def _check_unchanged(bundle: Bundle) -> None:
+    """Hold a bundle's files against what was loaded from them first.
+
+    The runtime reads its graph after the hashes were checked: where files are exchanged at that moment, one
+    bundle's graph would judge by another one's limits.
+    """
+    found = load_bundle(bundle.folder)
+    if (found.bundle_id, found.decision_id) != (bundle.bundle_id, bundle.decision_id):
+        raise BundleError(
+            f"{bundle.folder}: was changed while it was being opened (bundle {bundle.bundle_id[:12]}, decision"
+            f" {bundle.decision_id[:12]}; now {found.bundle_id[:12]}, {found.decision_id[:12]})."
+            " Open it again; exchange bundles with inspectd model install."
+        )
 
 
 def read_image(path: Path) -> NDArray[np.uint8] | None:

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from inspectd.inference import engine as engine_module
 from inspectd.inference.bundle import load_bundle
 from inspectd.inference.documents import document_id
 from inspectd.inference.engine import Engine, open_engine
 from inspectd.inference.errors import BundleError, EngineError
-from inspectd.inference.runtime import Inference, RuntimeSettings
+from inspectd.inference.runtime import Inference, Runtime, RuntimeSettings, open_runtime
+from tests.inference.store_bench import adjust, rewrite_manifest
 
 MakeFrame = Callable[[int], NDArray[np.uint8]]
 
@@ -132,6 +134,51 @@ def test_opening_fails_without_limits_for_the_runtime(bundle_folder: Path) -> No
     """A precision that was never calibrated has no threshold to go by."""
     with pytest.raises(BundleError, match="no limits"):
         open_engine(bundle_folder, RuntimeSettings(precision="bfloat16"))
+
+
+def exchange_decision(folder: Path) -> None:
+    adjust(folder, 0.5)
+
+
+def exchange_bundle(folder: Path) -> None:
+    rewrite_manifest(folder, class_name="another")
+
+
+def exchange_file(folder: Path) -> None:
+    with (folder / "golden-camera.png").open("ab") as file:
+        file.write(b"!")
+
+
+@pytest.mark.parametrize(
+    ("exchange", "told"),
+    [
+        (exchange_decision, "was changed while it was being opened"),
+        (exchange_bundle, "was changed while it was being opened"),
+        (exchange_file, "does not match"),
+    ],
+)
+def test_a_bundle_exchanged_while_it_is_opened_is_refused(
+    bundle_folder: Path, monkeypatch: pytest.MonkeyPatch, exchange: Callable[[Path], None], told: str
+) -> None:
+    """One bundle's graph must not judge by another one's limits; the runtime is closed again."""
+    closed: list[Path] = []
+
+    def open_and_exchange(settings: RuntimeSettings, graph: Path, size: int) -> Runtime:
+        runtime = open_runtime(settings, graph, size)
+        close = runtime.close
+
+        def close_and_tell() -> None:
+            closed.append(graph)
+            close()
+
+        monkeypatch.setattr(runtime, "close", close_and_tell)
+        exchange(bundle_folder)
+        return runtime
+
+    monkeypatch.setattr(engine_module, "open_runtime", open_and_exchange)
+    with pytest.raises(BundleError, match=told):
+        open_engine(bundle_folder, RuntimeSettings())
+    assert closed
 
 
 def shift_golden_score(folder: Path) -> None:
