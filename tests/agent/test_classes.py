@@ -7,7 +7,6 @@ from stand_ins import DEFECTIVE, EPOCH, GOOD, THRESHOLD, HeardLog, StandInScorer
 
 from inspectd.agent import host
 from inspectd.agent.freeze import FROZEN
-from inspectd.agent.ledger import OpenPart
 from inspectd.inference.manifest import Limits
 from inspectd.io.plc import Reason, Verdict
 
@@ -169,21 +168,6 @@ def test_two_changes_while_a_part_is_in_flight(rig: Rig) -> None:
     rig.expose(GOOD)
     rig.close_windows()
     assert rig.verdicts() == [ACCEPT]
-
-
-def test_a_change_waits_for_a_part_that_is_being_opened(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look at the scorer in force and the ledger nobody gives that scorer up."""
-    held: list[bool] = []
-    enter = rig.ledger.open
-
-    def open_and_look(part: OpenPart) -> list[OpenPart]:
-        held.append(rig.classes.opening.locked())
-        return enter(part)
-
-    monkeypatch.setattr(rig.ledger, "open", open_and_look)
-    rig.trigger()
-    assert held == [True]
-    assert not rig.classes.opening.locked()
 
 
 # --- Degraded --------------------------------------------------------------------------------------------
