@@ -155,8 +155,8 @@ def _check_unchanged(bundle: Bundle) -> None:
     found = load_bundle(bundle.folder)
     if (found.bundle_id, found.decision_id) != (bundle.bundle_id, bundle.decision_id):
         raise BundleError(
-            f"{bundle.folder}: was changed while it was being opened (bundle {bundle.bundle_id[:12]}, decision"
-            f" {bundle.decision_id[:12]}; now {found.bundle_id[:12]}, {found.decision_id[:12]})."
+            f"{bundle.folder}: was changed while it was being opened: bundle {bundle.bundle_id[:12]},"
+            f" decision {bundle.decision_id[:12]}, then {found.bundle_id[:12]}, {found.decision_id[:12]}."
             " Open it again; exchange bundles with inspectd model install."
         )
 

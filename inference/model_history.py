@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from inspectd.inference.documents import Document, canonical_json
+from inspectd.inference.documents import Document, canonical_json, sync_folder
 
 HISTORY = "history.jsonl"
 
@@ -66,6 +66,8 @@ def append_entry(home: Path, entry: Entry) -> None:
                 no_room = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(home / HISTORY))
                 raise no_room
             os.fsync(file.fileno())
+            if not end:
+                sync_folder(home)  # a new file is lost, however well flushed, if its folder does not know it
         except OSError:
             os.truncate(file.fileno(), end)
             raise
