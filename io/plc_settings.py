@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 _LOOPBACK = "127.0.0.1"
 
@@ -76,6 +76,16 @@ class S7Settings(PlcSettings):
     base_byte: int = Field(
         default=0, ge=0, le=65535 - 263, multiple_of=2, description="byte of the block where word 0 lies"
     )
+
+    @field_validator("host")
+    @classmethod
+    def _ipv4_only(cls, host: str) -> str:
+        if ipaddress.ip_address(host).version != 4:  # noqa: PLR2004  the protocol's own number
+            raise ValueError(
+                f"host {host!r} is an IPv6 address, and python-snap7 connects by IPv4 alone: "
+                "give the PLC's IPv4 address"
+            )
+        return host
 
 
 AnyPlcSettings = Annotated[ModbusTcpSettings | S7Settings, Field(discriminator="kind")]

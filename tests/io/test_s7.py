@@ -128,14 +128,17 @@ def test_each_write_is_one_request(plc: tuple[int, bytearray]) -> None:
     assert after == before + 1
 
 
-@pytest.mark.parametrize("changes", [{"data_block": 8}, {"base_byte": 4000}])
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({"data_block": 8}, "no such data block, or it is optimised"), ({"base_byte": 4000}, "too short")],
+)
 def test_a_block_that_the_plc_does_not_have_is_an_error(
-    plc: tuple[int, bytearray], changes: dict[str, object]
+    plc: tuple[int, bytearray], changes: dict[str, object], told: str
 ) -> None:
     """The error names the place and what to look at; the connection is closed."""
     transport = transport_to(plc[0], **changes)
     transport.connect()
-    with pytest.raises(PlcError, match=r"DB\d.*bytes.*refused.*PUT/GET"):
+    with pytest.raises(PlcError, match=rf"DB\d.*bytes.*refused.*{told}"):
         transport.read(0, 52)
     with pytest.raises(PlcError, match="not connected"):
         transport.write(32, [0])
@@ -150,8 +153,15 @@ def test_a_word_that_does_not_fit_is_an_error_of_the_link(plc: tuple[int, bytear
 
 def test_a_plc_that_refuses_is_named() -> None:
     port = free_port()
-    with pytest.raises(PlcError, match=rf"127\.0\.0\.1:{port}.*rack 0, slot 1.*check the PLC's address"):
+    with pytest.raises(PlcError, match=rf"127\.0\.0\.1:{port}.*rack 0, slot 1.*nothing listens at port"):
         transport_to(port).connect()
+
+
+@pytest.mark.parametrize("host", ["::1", "fe80::1", "::ffff:192.168.0.1"])
+def test_a_host_that_the_library_cannot_reach_is_refused(host: str) -> None:
+    """Its sockets are IPv4 alone: told where the station is checked, not by a link that never comes up."""
+    with pytest.raises(ValueError, match="IPv4 alone: give the PLC's IPv4 address"):
+        S7Settings.model_validate({"kind": "s7", "host": host, "data_block": 1})
 
 
 @pytest.mark.parametrize("silent_from", [0, 1, FIRST_READ])
@@ -182,7 +192,7 @@ def test_an_answer_in_drops_has_no_more_time_than_another(plc: tuple[int, bytear
         transport = transport_to(port)
         transport.connect()
         began = time.monotonic()
-        with pytest.raises(PlcError, match="TimeoutError"):
+        with pytest.raises(PlcError, match="no answer came in time"):
             transport.read(0, 52)
         assert time.monotonic() - began < 1.0
 
@@ -239,7 +249,7 @@ def test_a_refused_write_is_an_error(plc: tuple[int, bytearray]) -> None:
     with relay(plc[0], deny) as port:
         transport = transport_to(port)
         transport.connect()
-        with pytest.raises(PlcError, match=r"writing bytes.*refused.*PUT/GET"):
+        with pytest.raises(PlcError, match=r"writing bytes.*access is not permitted.*PUT/GET"):
             transport.write(32, [1] * 100)
 
 
