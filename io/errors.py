@@ -4,6 +4,13 @@ Errors of third-party libraries and of the operating system are mapped into thes
 touched. Each text says what failed, where, and what to do about it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inspectd.io.plc_trouble import Told
+
 
 class DeviceError(Exception):
     """A device cannot be used as it is configured."""
@@ -14,4 +21,11 @@ class CameraError(DeviceError):
 
 
 class PlcError(DeviceError):
-    """The link to a PLC is down, or the PLC answered with an error."""
+    """The link to a PLC is down, or the PLC answered with an error.
+
+    `told`: which trouble it is, with its remedy, where that is known; the text holds both.
+    """
+
+    def __init__(self, text: str, told: Told | None = None) -> None:
+        super().__init__(text)
+        self.told = told

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pymodbus.client import ModbusTcpClient
 
 from inspectd.io.errors import PlcError
+from inspectd.io.plc_trouble import MODBUS_LISTENS, told_of_connection, told_of_modbus, told_of_modbus_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,22 +42,16 @@ class ModbusTransport:
     def connect(self) -> None:
         """Open a new connection, without Nagle's delay."""
         self.close()
-        client = ModbusTcpClient(
-            self._settings.host,
-            port=self._settings.port,
-            timeout=self._settings.timeout_ms / 1000.0,
-            retries=0,
-        )
+        host, port, timeout_ms = self._settings.host, self._settings.port, self._settings.timeout_ms
+        client = ModbusTcpClient(host, port=port, timeout=timeout_ms / 1000.0, retries=0)
         try:
-            if not client.connect() or client.socket is None:
-                raise PlcError(
-                    f"{self._where}: no connection within {self._settings.timeout_ms:g} ms; "
-                    "check the PLC's address, its Modbus server and the cable"
-                )
+            # The library's own connect says only that it failed, not why.
+            client.socket = socket.create_connection((host, port), timeout_ms / 1000.0)
             client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
             client.close()
-            raise PlcError(f"{self._where}: no connection: {error}") from error
+            told = told_of_connection(error, port, timeout_ms, MODBUS_LISTENS)
+            raise PlcError(f"{self._where}: {told}", told) from error
         self._client = client
 
     def read(self, start: int, count: int) -> list[int]:
@@ -100,10 +95,10 @@ class ModbusTransport:
             answer = request(self._client)
         except Exception as error:  # the library raises bare errors of many kinds for what comes by wire
             self.close()
-            raise PlcError(f"{self._where}: {doing}: {type(error).__name__}: {error}") from error
+            told = told_of_modbus_answer(error)
+            raise PlcError(f"{self._where}: {doing}: {told}", told) from error
         if answer.isError():
             self.close()
-            raise PlcError(
-                f"{self._where}: {doing}: the PLC refused it: {answer}; check base address and register count"
-            )
+            told = told_of_modbus(getattr(answer, "exception_code", 0))
+            raise PlcError(f"{self._where}: {doing}: {told}", told)
         return answer

@@ -14,11 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 from snap7.connection import ISOTCPConnection
 from snap7.datatypes import S7Area, S7WordLen
-from snap7.error import S7TimeoutError
+from snap7.error import S7Error, S7TimeoutError
 from snap7.s7protocol import S7Protocol
 
 from inspectd.io.errors import PlcError
 from inspectd.io.plc import PLC_WORDS, WORDS
+from inspectd.io.plc_trouble import (
+    S7_CLOSED,
+    S7_LISTENS,
+    S7_NO_CPU,
+    S7_SILENT,
+    Told,
+    Trouble,
+    told_of_connection,
+    told_of_s7_header,
+    told_of_s7_item,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +45,7 @@ _WANTED_PDU = 480
 # Bytes of a write request that are not data, as the library counts them at most.
 _WRITE_OVERHEAD = 35
 _LEAST_PDU = _WRITE_OVERHEAD + 2 * (WORDS - PLC_WORDS)
+_SUCCESS = 0xFF
 
 
 class S7Transport:
@@ -67,10 +79,8 @@ class S7Transport:
             connection.begin(self._timeout)
             connection.connect(self._timeout)
         except Exception as error:  # what comes by wire makes the library raise errors of many kinds
-            raise PlcError(
-                f"{self._where}: no connection within {settings.timeout_ms:g} ms ({error}); "
-                "check the PLC's address, rack, slot and the cable"
-            ) from error
+            told = _told_at_connecting(error, settings, reached=connection.reached)
+            raise PlcError(f"{self._where}: {told}", told) from error
         self._connection = connection
         answer = self._ask(
             "agreeing on the size of a request",
@@ -132,25 +142,34 @@ class S7Transport:
             self._protocol.validate_pdu_reference(answer["sequence"])
         except Exception as error:
             self.close()
-            raise PlcError(f"{self._where}: {doing}: {_told(error)}") from error
+            told = _told(error)
+            raise PlcError(f"{self._where}: {doing}: {told}", told) from error
         return answer
 
-    def _checked(self, doing: str, check: Callable[[S7Protocol, dict[str, Any]], Any], answer: Any) -> Any:
+    def _checked(
+        self, doing: str, check: Callable[[S7Protocol, dict[str, Any]], Any], answer: dict[str, Any]
+    ) -> Any:
         """Return what `check` makes of an answer; what the PLC refused becomes an error with its remedy."""
         try:
             return check(self._protocol, answer)
         except Exception as error:
             self.close()
-            raise PlcError(
-                f"{self._where}: {doing}: the PLC refused it: {_told(error)}; check the block's number and "
-                "length, that it is not optimised, and that PUT/GET access is permitted"
-            ) from error
+            data: dict[str, Any] = answer.get("data") or {}
+            code = data.get("return_code", _SUCCESS)
+            told = _told(error) if code == _SUCCESS else told_of_s7_item(code)
+            raise PlcError(f"{self._where}: {doing}: {told}", told) from error
 
 
 class _BoundedConnection(ISOTCPConnection):
     """Keeps to one deadline for a whole exchange, in however small pieces an answer comes."""
 
     _until = 0.0
+    reached = False
+    """Whether the TCP connection came about: what fails after that is not the network's fault."""
+
+    def _iso_connect(self) -> None:
+        self.reached = True
+        super()._iso_connect()
 
     def begin(self, timeout: float) -> None:
         """Give the exchange that begins now `timeout` seconds."""
@@ -178,5 +197,34 @@ class _BoundedConnection(ISOTCPConnection):
         return bytes(data)
 
 
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _told_at_connecting(error: Exception, settings: S7Settings, *, reached: bool) -> Told:
+    """Say why no connection to the CPU came about; the library wraps what the socket said."""
+    cause = error.__context__
+    if not reached and isinstance(cause, OSError):
+        return told_of_connection(cause, settings.port, settings.timeout_ms, S7_LISTENS)
+    if _is_closing(error) or "Expected COTP CC" in str(error):
+        return S7_NO_CPU
+    return _told(error)
+
+
+def _told(error: Exception) -> Told:
+    """Say why a request got no answer that can be used."""
+    if isinstance(error, S7TimeoutError | TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return S7_SILENT
+    if _is_closing(error):
+        return S7_CLOSED
+    if isinstance(error, S7Error) and error.error_code is not None:
+        return told_of_s7_header(error.error_code)
+    return _unusable(error)
+
+
+def _is_closing(error: Exception) -> bool:
+    return isinstance(error, ConnectionError) or isinstance(error.__context__, ConnectionError)
+
+
+def _unusable(error: Exception) -> Told:
+    return Told(
+        Trouble.OTHER,
+        f"no usable answer ({type(error).__name__}: {error})",
+        "see that an S7 PLC listens at this address and port",
+    )
