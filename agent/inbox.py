@@ -6,8 +6,12 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
+import structlog
+
 from inspectd.agent.ledger import OpenPart
 from inspectd.io.camera import Frame
+
+log = structlog.get_logger(__name__)
 
 MOST_WAITING = 256
 """Far more than the parts in flight and a camera's slots: reached only while the loop hangs."""
@@ -36,6 +40,8 @@ class Inbox:
         self._void_before = 0.0
         self._unseen: Span | None = None
         self.dropped = 0
+        """Parts and frames that gave way, since the start."""
+        self._told = 0
 
     def put(self, item: OpenPart | Frame) -> None:
         """Hand in a part or a frame; never waits. Any thread."""
@@ -63,11 +69,14 @@ class Inbox:
                 self._news.wait(seconds)
 
     def take(self) -> Delivery:
-        """Take out all there is."""
+        """Take out all there is; what was dropped since the last time is logged, once for all of it."""
         with self._news:
             delivery = Delivery(self._items, self._void_before, self._unseen)
             self._items, self._unseen = deque(), None
-            return delivery
+            dropped, self._told = self.dropped - self._told, self.dropped
+        if dropped:
+            log.error("inbox_overflowed", dropped=dropped, in_all=self._told, why="the inspection loop hung")
+        return delivery
 
     def _drop(self, item: OpenPart | Frame) -> None:
         """A part that is dropped ends at its deadline; an exposure must not be forgotten with its frame."""

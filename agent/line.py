@@ -62,7 +62,7 @@ class Line:
         self._shadow = shadow
         self._any_fault = any_fault
         self._position_at = position_at
-        self._inbox = Inbox()
+        self.inbox = Inbox()
         self._stopping = False
         self._arrived: deque[OpenPart | Frame] = deque()
         self._closed: deque[Candidate] = deque()
@@ -72,16 +72,16 @@ class Line:
 
     def put(self, item: OpenPart | Frame) -> None:
         """Hand in a part or a frame; never waits. Any thread."""
-        self._inbox.put(item)
+        self.inbox.put(item)
 
     def void(self, exposed_before: float) -> None:
         """Never judge a part or a frame from before the given moment, monotonic. Any thread."""
-        self._inbox.void(exposed_before)
+        self.inbox.void(exposed_before)
 
     def stop(self) -> None:
         """End `run` after the step at hand."""
         self._stopping = True
-        self._inbox.wake()
+        self.inbox.wake()
 
     def run(self) -> None:
         """Inspect until stopped."""
@@ -135,7 +135,7 @@ class Line:
         elif closes_at is not None:
             wait_s = min(IDLE_WAIT_S, closes_at - now)
         if not self._stopping:
-            self._inbox.wait(wait_s)
+            self.inbox.wait(wait_s)
 
     def _closable(self, now: float, camera: CameraStatus) -> list[Candidate]:
         """Give the parts whose window is closed, or of which nothing more will be known.
@@ -153,7 +153,7 @@ class Line:
         ]
 
     def _take_inbox(self) -> None:
-        delivery = self._inbox.take()
+        delivery = self.inbox.take()
         self._arrived.extend(delivery.items)
         void_before = delivery.void_before
         if delivery.unseen is not None:

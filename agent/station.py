@@ -165,7 +165,7 @@ class Station:
             log.error("inspection_hangs", remedy="its engine is left as it is, for it may be in use")
         else:
             self._classes.close_all()
-        log.info("station_stopped", station=self._settings.name)
+        log.info("station_stopped", station=self._settings.name, dropped=self.line.inbox.dropped)
 
     def models_at_rest(self, timeout_s: float) -> bool:
         """Whether, after `stop`, no version is being opened any more; waits `timeout_s` for it."""

@@ -31,3 +31,23 @@ def test_part_whose_exposure_gave_way_is_not_judged_by_another(monkeypatch: pyte
     rig.turn()
     assert rig.verdicts() == [(Verdict.UNKNOWN, Reason.FRAME_MISMATCH)]
     assert rig.held <= {1, 2}
+
+
+def test_what_gave_way_is_logged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its number, when the loop is back; a loop that keeps up has nothing to tell."""
+    told: list[tuple[str, int, int]] = []
+
+    class Log:
+        def error(self, event: str, *, dropped: int, in_all: int, **_why: str) -> None:
+            told.append((event, dropped, in_all))
+
+    monkeypatch.setattr(inbox, "MOST_WAITING", 8)
+    monkeypatch.setattr(inbox, "log", Log())
+    rig = make_rig(monkeypatch)
+    for hung_for in (50, 8, 10, 0):
+        for _ in range(hung_for):
+            rig.expose(GOOD)
+        rig.turn()
+        rig.turn()
+    assert told == [("inbox_overflowed", 42, 42), ("inbox_overflowed", 2, 44)]
+    assert rig.line.inbox.dropped == 44
