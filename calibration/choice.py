@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from inspectd.calibration.labelled import Confusion, best_f1, confusion_at, least_cost, no_misses
-from inspectd.calibration.rates import Quantile, Rate, observed_rate, quantile, supportable_rate
+from inspectd.calibration.rates import Quantile, Rate, quantile, supportable_rate
 from inspectd.calibration.tail import Tail, tail_threshold
 from inspectd.calibration.threshold import limits_at, percent, place
 from inspectd.calibration.threshold_settings import NEEDS_DEFECTS, ThresholdSettings
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from inspectd.calibration.key_scores import StepProgress
     from inspectd.calibration.pixel_threshold import PixelCounts
     from inspectd.inference.manifest import Limits
+
+_UNKNOWN = (0.0, 1.0)
+"""The interval of a rate of which no sample says anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,8 @@ def choose(
     if keep_low_limit and before is not None and before.low_limit < edge:
         limits = limits.model_copy(update={"low_limit": before.low_limit})
         low_limit_text = "as before"
-    rechecked = observed_rate(
-        sum(edge <= score < threshold for score in good), len(good), settings.confidence
-    )
+    in_band = sum(edge <= score < threshold for score in good)
+    rechecked = Rate.of_counts(in_band, len(good), settings.confidence)
     confusion = confusion_at(threshold, good, defective, settings.confidence)
     numbers |= {
         **limits.model_dump(),
@@ -171,8 +173,10 @@ def _confusion(confusion: Confusion) -> str:
 
 
 def _share(rate: Rate) -> str:
-    return f"{rate.found} of {rate.of} ({percent(rate.low)} to {percent(rate.high)})"
+    low, high = rate.interval or _UNKNOWN
+    return f"{rate.count} of {rate.of} ({percent(low)} to {percent(high)})"
 
 
 def _rate(rate: Rate) -> dict[str, Any]:
-    return {**asdict(rate), "share": rate.share}
+    low, high = rate.interval or _UNKNOWN
+    return {"found": rate.count, "of": rate.of, "low": low, "high": high, "share": rate.rate or 0.0}

@@ -10,14 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inspectd.calibration.contents import distinct, short_id
 from inspectd.calibration.errors import CalibrationError
-from inspectd.calibration.layout import read_layout
-from inspectd.inference.documents import file_id
+from inspectd.calibration.layout import GOOD, Labelled, read_layout
 from inspectd.inference.engine import read_image
 from inspectd.inference.prepare import resize
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 FEWEST_IMAGES = 10
@@ -26,8 +25,6 @@ FEWEST_IMAGES = 10
 _HELD_OUT_SHARE = 0.2
 _STOPPING_SHARE = 0.25
 _STOPPING_MOST = 64
-
-SHORT_ID = 16
 
 U8 = NDArray[np.uint8]
 
@@ -39,7 +36,7 @@ class GoodImages:
     images: U8
     files: tuple[Path, ...]
     ids: tuple[str, ...]
-    """First `SHORT_ID` digits of each file's sha256."""
+    """First `contents.SHORT_ID` digits of each file's sha256."""
     camera_size: tuple[int, int] | None
     """Height and width of the files, px, if they all have the same."""
     sha256: str
@@ -57,7 +54,10 @@ def load_good(source: Path, image_size: int, *, mixed_sizes: bool = False) -> Go
     `mixed_sizes`, one is of another size.
     """
     layout = read_layout(source)
-    files, ids = _distinct(layout.good, outside=[test.file for test in layout.test])
+    measured = {short_id(test.file) for test in layout.test}
+    found, _ = distinct(Labelled(file, GOOD) for file in layout.good)
+    kept = [image for image in found if image.id not in measured]
+    files = [image.file for image in kept]
     if len(files) < FEWEST_IMAGES:
         raise CalibrationError(
             f"{source}: {len(files)} good images, at least {FEWEST_IMAGES} are needed."
@@ -67,7 +67,8 @@ def load_good(source: Path, image_size: int, *, mixed_sizes: bool = False) -> Go
     first = read_pixels(files[0])
     camera_size: tuple[int, int] | None = (first.shape[0], first.shape[1])
     digest = hashlib.sha256()
-    for index, (file, sha256) in enumerate(zip(files, ids, strict=True)):
+    for index, image in enumerate(kept):
+        file = image.file
         pixels = read_pixels(file)
         size = (pixels.shape[0], pixels.shape[1])
         if camera_size is not None and size != camera_size:
@@ -79,23 +80,10 @@ def load_good(source: Path, image_size: int, *, mixed_sizes: bool = False) -> Go
                 )
             camera_size = None
         images[index] = resize(pixels, image_size)
-        digest.update(f"{file.name} {sha256}\n".encode())
-    short = tuple(sha256[:SHORT_ID] for sha256 in ids)
+        digest.update(f"{file.name} {image.sha256}\n".encode())
+    ids = tuple(image.id for image in kept)
     left_out = len(layout.good) - len(files)
-    return GoodImages(images, tuple(files), short, camera_size, digest.hexdigest(), left_out)
-
-
-def _distinct(files: Sequence[Path], outside: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Return files with their sha256, each content once and none that is also in `outside`."""
-    found: dict[str, Path] = {}
-    try:
-        elsewhere = {file_id(file) for file in outside}
-        for file in files:
-            found.setdefault(file_id(file), file)
-    except OSError as error:
-        raise CalibrationError(f"{error.filename}: cannot be read ({error.strerror}). Mend it.") from error
-    kept = {sha256: file for sha256, file in found.items() if sha256 not in elsewhere}
-    return list(kept.values()), list(kept)
+    return GoodImages(images, tuple(files), ids, camera_size, digest.hexdigest(), left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +107,6 @@ def split_good(count: int, seed: int) -> Split:
     stopping = max(2, min(_STOPPING_MOST, round(_STOPPING_SHARE * held_out)))
     parts = np.split(order, (stopping, held_out))
     return Split(train=np.sort(parts[2]), stopping=np.sort(parts[0]), threshold=np.sort(parts[1]))
-
-
-def short_id(file: Path) -> str:
-    """Return the first `SHORT_ID` digits of a file's sha256. Raises CalibrationError if it cannot be read."""
-    try:
-        return file_id(file)[:SHORT_ID]
-    except OSError as error:
-        raise CalibrationError(
-            f"{file}: cannot be read ({error.strerror}). Correct the list, or put the file there."
-        ) from error
 
 
 def read_pixels(file: Path) -> U8:

@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspectd.calibration.data import read_mask, read_pixels, short_id
+from inspectd.calibration.contents import short_id
+from inspectd.calibration.data import read_mask, read_pixels
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate_report import EvaluateReport, ImageResult, build_report
 from inspectd.calibration.layout import GOOD, Labelled, read_layout
 from inspectd.calibration.metrics import image_auroc
 from inspectd.calibration.pixels import PixelHistogram
-from inspectd.calibration.scoring import ImageScorer
+from inspectd.calibration.scoring import ImageScorer, at_size
 from inspectd.calibration.verdicts import judge
 from inspectd.inference.bundle import Bundle, load_bundle
 from inspectd.inference.manifest import limits_key
@@ -207,23 +208,12 @@ def measure_pixels(
             )
         )
         if sample.kind == GOOD or sample.mask is not None:
-            pixels.add(at_size_of(sample.pixels, scored.anomaly_map), sample.mask)
+            pixels.add(at_size(scored.anomaly_map, sample.pixels.shape[:2]), sample.mask)
         else:
             without_mask += 1
         if progress is not None:
             progress(len(results), count)
     return build_report(results, pixels, limits, without_mask, started), pixels
-
-
-def at_size_of(pixels: NDArray[np.uint8], anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a map at its image's own size, where the truth was drawn.
-
-    A truth made small would lose thin defects.
-    """
-    height, width = pixels.shape[:2]
-    full = np.empty((height, width), np.float32)
-    cv2.resize(anomaly_map, (width, height), dst=full, interpolation=cv2.INTER_LINEAR)
-    return full
 
 
 def longest_extent(mask: NDArray[np.bool_]) -> float | None:

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from inspectd.calibration.metrics import (
     Agreement,
     BestF1,
-    Interval,
-    Rate,
     average_precision,
     best_f1,
     image_auroc,
@@ -28,6 +26,7 @@ from inspectd.calibration.metrics import (
     thirds,
 )
 from inspectd.calibration.pixels import Counted, PixelHistogram, resampled_auroc
+from inspectd.calibration.rates import Interval, Rate
 from inspectd.calibration.verdicts import Verdict
 
 if TYPE_CHECKING:

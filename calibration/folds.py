@@ -44,8 +44,8 @@ from inspectd.inference.graph import ScoringGraph
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from inspectd.calibration.contents import Image
     from inspectd.calibration.key_scores import StepProgress
-    from inspectd.calibration.unseen import Image
     from inspectd.inference.bundle import Bundle
     from inspectd.inference.model import EncoderDecoder
 

@@ -8,20 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from inspectd.calibration.data import read_mask, read_pixels
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.pixel_threshold import PixelCounts
+from inspectd.calibration.scoring import at_size, prepare
 from inspectd.inference.errors import EngineError
 from inspectd.inference.manifest import limits_key
-from inspectd.inference.prepare import Preparer
 from inspectd.inference.runtime import Runtime, RuntimeSettings, open_runtime
 
 if TYPE_CHECKING:
-    from inspectd.calibration.unseen import Image
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from inspectd.calibration.contents import Image
     from inspectd.inference.bundle import Bundle
 
 StepProgress = Callable[[int, int, str, "float | None"], None]
@@ -109,11 +108,8 @@ def prepared_image(bundle: Bundle, pixels: NDArray[np.uint8], name: str) -> NDAr
 
     Raises CalibrationError if it is not of the size that the bundle was calibrated for.
     """
-    # A new preparer for each: two equal images in a row are not a frozen camera here.
-    prepared = Preparer(bundle.manifest.preparation, bundle.manifest.image_size).prepare(pixels)
-    if prepared.image is None:
-        raise CalibrationError(f"{name}: {'; '.join(prepared.unfit)}. Use images of this bundle's camera.")
-    return None if prepared.unfit else prepared.image
+    image, unfit = prepare(bundle.manifest.preparation, bundle.manifest.image_size, pixels, name)
+    return None if unfit else image
 
 
 def _score_one(
@@ -123,14 +119,11 @@ def _score_one(
     runtimes: dict[str, Runtime],
     by_key: dict[str, KeyScores],
 ) -> None:
-    height, width = pixels.shape[:2]
-    mask = None if image.label.mask is None else read_mask(image.label.mask, (height, width))
+    size = (pixels.shape[0], pixels.shape[1])
+    mask = None if image.label.mask is None else read_mask(image.label.mask, size)
     for key, runtime in runtimes.items():
         result = runtime.infer(prepared)
         scores = by_key[key]
         (scores.defective if image.label.defective else scores.good).append(float(result.score[0]))
         if scores.pixels is not None and (mask is not None or not image.label.defective):
-            # At the image's own size, where the truth was drawn: thin defects would vanish from a small mask.
-            full = np.empty((height, width), np.float32)
-            cv2.resize(result.anomaly_map[0], (width, height), dst=full, interpolation=cv2.INTER_LINEAR)
-            scores.pixels.add(full, mask)
+            scores.pixels.add(at_size(result.anomaly_map[0], size), mask)

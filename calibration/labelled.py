@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspectd.calibration.errors import CalibrationError
-from inspectd.calibration.rates import CONFIDENCE, Rate, descending, observed_rate
+from inspectd.calibration.rates import CONFIDENCE, Rate, descending
 
 F64 = NDArray[np.float64]
 
@@ -38,8 +38,8 @@ class Confusion:
     @property
     def f1(self) -> float:
         """Return F1 of "defective", 0 to 1; 0 where no defective part is found."""
-        found = self.misses.of - self.misses.found
-        wrong = self.misses.found + self.false_rejects.found
+        found = self.misses.of - self.misses.count
+        wrong = self.misses.count + self.false_rejects.count
         return 2 * found / (2 * found + wrong) if found else 0.0
 
 
@@ -50,7 +50,7 @@ def confusion_at(
     rejected = sum(score >= threshold for score in good)
     missed = sum(score < threshold for score in defective)
     return Confusion(
-        observed_rate(rejected, len(good), confidence), observed_rate(missed, len(defective), confidence)
+        Rate.of_counts(rejected, len(good), confidence), Rate.of_counts(missed, len(defective), confidence)
     )
 
 

@@ -14,32 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from inspectd.calibration.rates import CONFIDENCE, observed_rate
+from inspectd.calibration.rates import CONFIDENCE, Interval
 
 F64 = NDArray[np.float64]
-Interval = tuple[float, float]
 
 RESAMPLES = 1000
 
 _sklearn = cast("Any", metrics)
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many of so many, with the exact (Clopper-Pearson) 95 % interval of the rate; None: of none."""
-
-    count: int
-    of: int
-    rate: float | None
-    interval: Interval | None
-
-    @classmethod
-    def of_counts(cls, count: int, of: int) -> Rate:
-        """Compute rate and interval of `count` among `of`."""
-        if not of:
-            return cls(count, of, None, None)
-        found = observed_rate(count, of, CONFIDENCE)
-        return cls(count, of, found.share, (found.low, found.high))
 
 
 @dataclass(frozen=True, slots=True)

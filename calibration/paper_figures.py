@@ -62,14 +62,16 @@ class FigureRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class WrittenFigures:
     """The files written, and what could not be made and why."""
 
     files: tuple[Path, ...]
     notes: tuple[str, ...]
 
 
-def write_figures(folder: Path, request: FigureRequest, progress: Callable[[int, int], None]) -> Figures:
+def write_figures(
+    folder: Path, request: FigureRequest, progress: Callable[[int, int], None]
+) -> WrittenFigures:
     """Write the pictures into a folder, made if need be; `progress` is told how many are done.
 
     Raises CalibrationError if the folder cannot be written, BundleError or EngineError for a bundle that does
@@ -91,7 +93,7 @@ def write_figures(folder: Path, request: FigureRequest, progress: Callable[[int,
             continue
         files.append(_write(folder, name, made))
     progress(len(makers), len(makers))
-    return Figures(tuple(files), tuple(notes))
+    return WrittenFigures(tuple(files), tuple(notes))
 
 
 def choose_examples(results: Sequence[ImageResult], count: int) -> list[ImageResult]:

@@ -18,7 +18,7 @@ from inspectd.calibration.errors import CalibrationError
 
 if TYPE_CHECKING:
     from inspectd.calibration.evaluate_report import EvaluateReport
-    from inspectd.calibration.metrics import Interval
+    from inspectd.calibration.rates import Interval
 
 CAPTIONS = {
     "II": "Comparison of pixel-level detection on the MVTec AD dataset",

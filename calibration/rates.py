@@ -18,20 +18,31 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 
+Interval = tuple[float, float]
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`found` of `of`, with the interval of Clopper and Pearson that holds the true rate, each in [0, 1]."""
+    """`count` of `of`, as a rate and with the interval that holds the true one; both None: of none."""
 
-    found: int
+    count: int
     of: int
-    low: float
-    high: float
+    rate: float | None
+    interval: Interval | None
 
-    @property
-    def share(self) -> float:
-        """What was found, as a share; 0 of 0 is 0."""
-        return self.found / self.of if self.of else 0.0
+    @classmethod
+    def of_counts(cls, count: int, of: int, confidence: float = CONFIDENCE) -> Rate:
+        """Compute rate and two-sided interval (Clopper and Pearson 1934), exact for any sample size.
+
+        With a = 1 - confidence: from Beta^-1(a/2; x, n - x + 1) to Beta^-1(1 - a/2; x + 1, n - x), 0 where
+        x = 0 and 1 where x = n.
+        """
+        if not of:
+            return cls(count, of, None, None)
+        tail = (1 - confidence) / 2
+        low = float(stats.beta.ppf(tail, count, of - count + 1)) if count else 0.0
+        high = float(stats.beta.ppf(1 - tail, count + 1, of - count)) if count < of else 1.0
+        return cls(count, of, count / of, (low, high))
 
 
 def supportable_rate(count: int, confidence: float = CONFIDENCE) -> float:
@@ -53,19 +64,7 @@ def parts_to_support(rate: float, confidence: float = CONFIDENCE) -> int:
     return count
 
 
-def observed_rate(found: int, of: int, confidence: float = CONFIDENCE) -> Rate:
-    """Return a rate with its two-sided interval (Clopper and Pearson 1934), exact for any sample size.
-
-    With a = 1 - confidence: from Beta^-1(a/2; x, n - x + 1) to Beta^-1(1 - a/2; x + 1, n - x), 0 where x = 0
-    and 1 where x = n.
-    """
-    tail = (1 - confidence) / 2
-    low = float(stats.beta.ppf(tail, found, of - found + 1)) if found else 0.0
-    high = float(stats.beta.ppf(1 - tail, found + 1, of - found)) if found < of else 1.0
-    return Rate(found, of, low, high)
-
-
-def rate_at_rank(rank: int, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def rate_at_rank(rank: int, count: int, confidence: float = CONFIDENCE) -> Interval:
     """Return the interval for the rate at or over the `rank`-th largest of `count` scores.
 
     That rate is distributed as Beta(rank, count - rank + 1), whatever the scores' continuous distribution
@@ -91,7 +90,7 @@ class Quantile:
     count: int
     rank: int
     expected: float
-    interval: tuple[float, float]
+    interval: Interval
     threshold_interval: tuple[float, float | None]
     supportable: float
 

@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inspectd.calibration.data import short_id
+from inspectd.calibration.contents import short_id
 from inspectd.calibration.layout import Labelled, Layout
 from inspectd.calibration.report_page import Facts, Section, Table, Text
 from inspectd.inference.documents import document_id
 
 if TYPE_CHECKING:
-
     from inspectd.calibration.evaluate_report import EvaluateReport
     from inspectd.calibration.report_page import Block
     from inspectd.inference.bundle import Bundle

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspectd.calibration.evaluate_report import EvaluateReport, Group, Outcomes
-    from inspectd.calibration.metrics import Interval, Rate
+    from inspectd.calibration.rates import Interval, Rate
     from inspectd.calibration.report_page import Block
     from inspectd.inference.manifest import Limits
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,20 +47,41 @@ class ImageScorer:
 
         Raises CalibrationError if it is not of the size that the bundle was calibrated for.
         """
-        prepared = Preparer(self._preparation, self._image_size).prepare(pixels)
-        if prepared.image is None:
-            raise CalibrationError(
-                f"{name}: {'; '.join(prepared.unfit)}. Use images of this bundle's camera."
-            )
-        result = self._runtime.infer(prepared.image)
+        image, unfit = prepare(self._preparation, self._image_size, pixels, name)
+        result = self._runtime.infer(image)
         return Scored(
             float(result.score[0]),
-            prepared.unfit,
-            prepared.image[0],
+            unfit,
+            image[0],
             # Copies: a runtime may reuse its output buffers.
             np.array(result.anomaly_map[0], np.float32),
             np.array(result.reconstruction[0], np.uint8),
         )
+
+
+def prepare(
+    preparation: Preparation, image_size: int, pixels: NDArray[np.uint8], name: str
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Return an image, uint8 RGB [H, W, 3], as the graph takes it, [1, S, S, 3], and why it is unfit.
+
+    Raises CalibrationError, naming it by `name`, if it is not of the size that the bundle was calibrated for.
+    """
+    # A new preparer for each: two equal images in a row are not a frozen camera here.
+    prepared = Preparer(preparation, image_size).prepare(pixels)
+    if prepared.image is None:
+        raise CalibrationError(f"{name}: {'; '.join(prepared.unfit)}. Use images of this bundle's camera.")
+    return prepared.image, prepared.unfit
+
+
+def at_size(anomaly_map: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a map at its image's own height and width, px, where the truth was drawn.
+
+    A truth made small would lose thin defects.
+    """
+    height, width = size
+    full = np.empty((height, width), np.float32)
+    cv2.resize(anomaly_map, (width, height), dst=full, interpolation=cv2.INTER_LINEAR)
+    return full
 
 
 @contextmanager

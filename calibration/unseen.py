@@ -7,30 +7,15 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from inspectd.calibration.data import SHORT_ID
+from inspectd.calibration.contents import Image, distinct, one_label_each
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.layout import GOOD, Labelled
-from inspectd.inference.documents import file_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from inspectd.calibration.layout import Layout
     from inspectd.inference.bundle import Bundle
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image file with the first `SHORT_ID` digits of its sha256, and what it shows."""
-
-    id: str
-    label: Labelled
-
-    @property
-    def file(self) -> Path:
-        """Where it lies."""
-        return self.label.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +52,7 @@ def unseen_images(bundle: Bundle, layout: Layout, *, reserve_test: bool = False,
     free = [image for image in unseen if image.id not in measured]
     inside = {image.id for image in free}
     free += [image for image in tests if image.id in reserved and image.id not in inside | seen]
-    _one_label_each(free)
+    one_label_each(free)
     return Unseen(
         good=tuple(image for image in free if not image.label.defective),
         defective=tuple(image for image in free if image.label.defective),
@@ -100,39 +85,6 @@ def good_outside_test(layout: Layout) -> list[Image]:
     given = [*(Labelled(file, GOOD) for file in layout.good), *layout.validation]
     images, _ = distinct(given)
     return [image for image in images if not image.label.defective and image.id not in tests]
-
-
-def distinct(labelled: Iterable[Labelled]) -> tuple[list[Image], int]:
-    """Return images with their ids, each content once, and how many were repeated.
-
-    Raises CalibrationError for a file that cannot be read, or one content under two labels.
-    """
-    images: dict[str, Image] = {}
-    repeated = 0
-    for each in labelled:
-        try:
-            image = Image(file_id(each.file)[:SHORT_ID], each)
-        except OSError as error:
-            raise CalibrationError(
-                f"{each.file}: cannot be read ({error.strerror}). Mend or remove it."
-            ) from error
-        if image.id not in images:
-            images[image.id] = image
-            continue
-        repeated += 1
-        _one_label_each((images[image.id], image))
-    return list(images.values()), repeated
-
-
-def _one_label_each(images: Sequence[Image]) -> None:
-    first: dict[str, Image] = {}
-    for image in images:
-        other = first.setdefault(image.id, image)
-        if other.label.defective != image.label.defective:
-            raise CalibrationError(
-                f"{image.file}: has the same content as {other.file}, once {other.label.kind}, once"
-                f" {image.label.kind}. Remove the wrong one."
-            )
 
 
 def _reserve(bundle: Bundle, tests: Sequence[Image], seed: int) -> set[str]:

@@ -80,3 +80,13 @@ def test_packages_import_nothing_by_themselves(path: Path) -> None:
     """A package's own file holds at most a docstring, so that importing one module costs just that."""
     body = ast.parse(path.read_text()).body
     assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+def test_a_class_name_of_the_calibration_means_one_thing() -> None:
+    """No two modules define a public class of the same name: one would be taken for the other."""
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "calibration").glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path.name)
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}

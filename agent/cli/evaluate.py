@@ -19,7 +19,7 @@ from inspectd.inference.runtime import RuntimeSettings
 
 if TYPE_CHECKING:
     from inspectd.calibration.evaluate_report import EvaluateReport
-    from inspectd.calibration.paper_figures import Figures
+    from inspectd.calibration.paper_figures import WrittenFigures
     from inspectd.calibration.paper_tables import PaperTable
 
     Paper = tuple[str, tuple[PaperTable, ...], tuple[str, ...]]
@@ -115,7 +115,7 @@ def _make_folder(folder: Path | None) -> None:
 
 def _make_figures(
     options: EvaluateOptions, settings: RuntimeSettings, bundle: Bundle, report: EvaluateReport
-) -> Figures | None:
+) -> WrittenFigures | None:
     if options.figures is None:
         return None
     from inspectd.calibration.paper_figures import FigureRequest, write_figures
@@ -132,7 +132,7 @@ def _make_figures(
         return write_figures(options.figures, request, advance)
 
 
-def _to_json(report: EvaluateReport, paper: Paper | None, figures: Figures | None) -> dict[str, Any]:
+def _to_json(report: EvaluateReport, paper: Paper | None, figures: WrittenFigures | None) -> dict[str, Any]:
     shown = report.to_json(per_image=True)
     if paper is not None:
         name, tables, differing = paper

@@ -10,8 +10,8 @@ from inspectd.agent.cli.output import say
 if TYPE_CHECKING:
     from inspectd.calibration.compare import Comparison
     from inspectd.calibration.evaluate_report import EvaluateReport, Group, Outcomes
-    from inspectd.calibration.metrics import Interval, Rate
     from inspectd.calibration.paper_tables import PaperTable
+    from inspectd.calibration.rates import Interval, Rate
 
 _NAMES = {"image_auroc": "image AUROC", "pixel_auroc": "pixel AUROC", "aupro": "AUPRO (to 30 % FPR)"}
 

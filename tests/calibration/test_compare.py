@@ -11,7 +11,7 @@ import pytest
 from report_bundle import KEY, write_dark_bundle
 
 from inspectd.calibration.compare import compare, compare_figures
-from inspectd.calibration.data import SHORT_ID
+from inspectd.calibration.contents import SHORT_ID
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate_report import ImageResult, build_report
 from inspectd.calibration.metrics import image_auroc

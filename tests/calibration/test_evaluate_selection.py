@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from report_bundle import KEY, write_dark_bundle
 
-from inspectd.calibration.data import SHORT_ID
+from inspectd.calibration.contents import SHORT_ID
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate import evaluate
 from inspectd.inference.bundle import adjust_limits, load_bundle, write_bundle

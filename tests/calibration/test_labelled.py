@@ -70,8 +70,8 @@ def test_no_misses_misses_none_and_rejects_as_few_as_it_can(
             no_misses(good, defective)
         return
     confusion = confusion_at(no_misses(good, defective), good, defective)
-    assert confusion.misses.found == 0
-    assert confusion.false_rejects.found == sum(score >= min(defective) for score in good)
+    assert confusion.misses.count == 0
+    assert confusion.false_rejects.count == sum(score >= min(defective) for score in good)
 
 
 def test_threshold_stands_half_way_between_two_scores() -> None:
@@ -131,6 +131,7 @@ def test_bad_samples_are_refused(good: list[float], defective: list[float], text
 def test_confusion_has_intervals() -> None:
     """0 of 10 missed says little: up to 31 % may be."""
     confusion = confusion_at(1.5, [1.0, 2.0], [2.0] * 10)
-    assert (confusion.false_rejects.found, confusion.false_rejects.of) == (1, 2)
-    assert confusion.misses.high == pytest.approx(1 - 0.025 ** (1 / 10))
+    assert (confusion.false_rejects.count, confusion.false_rejects.of) == (1, 2)
+    assert confusion.misses.interval is not None
+    assert confusion.misses.interval[1] == pytest.approx(1 - 0.025 ** (1 / 10))
     assert confusion.f1 == pytest.approx(20 / 21)

@@ -15,7 +15,6 @@ from inspectd.agent.verdict import Evidence, InForce, ViewEvidence, decide
 from inspectd.calibration.evaluate_report import ImageResult, build_report, count_outcomes
 from inspectd.calibration.metrics import (
     Agreement,
-    Rate,
     average_precision,
     best_f1,
     image_auroc,
@@ -25,6 +24,7 @@ from inspectd.calibration.metrics import (
     thirds,
 )
 from inspectd.calibration.pixels import Counted, PixelHistogram, resampled_auroc
+from inspectd.calibration.rates import Rate
 from inspectd.calibration.verdicts import Verdict, judge
 from inspectd.inference.manifest import Limits
 

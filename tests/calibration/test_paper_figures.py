@@ -30,7 +30,7 @@ from inspectd.calibration.paper_figures import (
     NOISE_FILE,
     TIMES_FILE,
     FigureRequest,
-    Figures,
+    WrittenFigures,
     choose_examples,
     noise_scorers,
     time_bundle,
@@ -90,7 +90,7 @@ def request_(bundle: Bundle, data_folder: Path) -> FigureRequest:
     return FigureRequest(bundle, RUNTIME, report, "a test", others=(bundle,), timed_frames=3)
 
 
-def made(folder: Path, request: FigureRequest) -> Figures:
+def made(folder: Path, request: FigureRequest) -> WrittenFigures:
     seen: list[tuple[int, int]] = []
     figures = write_figures(folder, request, lambda done, total: seen.append((done, total)))
     assert seen == [(count, 3) for count in range(4)]
@@ -98,11 +98,11 @@ def made(folder: Path, request: FigureRequest) -> Figures:
 
 
 @pytest.fixture(scope="module")
-def pictures(request_: FigureRequest, tmp_path_factory: pytest.TempPathFactory) -> Figures:
+def pictures(request_: FigureRequest, tmp_path_factory: pytest.TempPathFactory) -> WrittenFigures:
     return made(tmp_path_factory.mktemp("pictures") / "new" / "folder", request_)
 
 
-def test_every_picture_is_made(pictures: Figures) -> None:
+def test_every_picture_is_made(pictures: WrittenFigures) -> None:
     """Three PNG files in a folder that is made for them, wide enough to read, and not empty."""
     assert [file.name for file in pictures.files] == [LOCALISATION_FILE, NOISE_FILE, TIMES_FILE]
     assert pictures.notes == ()
@@ -148,7 +148,11 @@ def test_a_bundle_that_scores_without_noise_is_shown_with_that_of_its_training(
 
 
 def test_figure_6_takes_a_bundle_trained_without_noise(
-    request_: FigureRequest, pictures: Figures, clean_graph_file: Path, data_folder: Path, tmp_path: Path
+    request_: FigureRequest,
+    pictures: WrittenFigures,
+    clean_graph_file: Path,
+    data_folder: Path,
+    tmp_path: Path,
 ) -> None:
     """Then the two halves are two bundles, as in the paper; the other pictures stay as they are."""
     other = bundle_of(clean_graph_file, 0.0, data_folder, tmp_path / "other", 0.0)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.rates import (
+    Rate,
     descending,
-    observed_rate,
     parts_to_support,
     quantile,
     rate_at_rank,
@@ -45,16 +45,19 @@ def test_no_parts_support_nothing() -> None:
 def test_interval_of_a_rate_is_that_of_clopper_and_pearson(sample: tuple[int, int]) -> None:
     """At each end, what was found or more extreme has a probability of 2.5 %."""
     found, of = sample
-    rate = observed_rate(found, of)
-    assert 0 <= rate.low <= found / of <= rate.high <= 1
+    rate = Rate.of_counts(found, of)
+    assert rate.interval is not None
+    low, high = rate.interval
+    assert 0 <= low <= found / of <= high <= 1
+    assert rate.rate == found / of
     if found:
-        assert at_least(found, of, rate.low) == pytest.approx(0.025, rel=1e-6)
+        assert at_least(found, of, low) == pytest.approx(0.025, rel=1e-6)
     else:
-        assert rate.low == 0
+        assert low == 0
     if found < of:
-        assert 1 - at_least(found + 1, of, rate.high) == pytest.approx(0.025, rel=1e-6)
+        assert 1 - at_least(found + 1, of, high) == pytest.approx(0.025, rel=1e-6)
     else:
-        assert rate.high == 1
+        assert high == 1
 
 
 @pytest.mark.parametrize(("rank", "count"), [(1, 1), (1, 60), (3, 299), (7, 20), (20, 20)])

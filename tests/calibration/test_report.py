@@ -13,7 +13,7 @@ import pytest
 from html_page import HtmlPage
 from report_bundle import KEY, write_dark_bundle
 
-from inspectd.calibration.data import SHORT_ID
+from inspectd.calibration.contents import SHORT_ID
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.report import ReportRequest, WrittenReport, write_report
 from inspectd.inference.bundle import adjust_limits, load_bundle
