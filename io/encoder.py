@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from inspectd.io.plc_events import NoPosition, Position
 
 if TYPE_CHECKING:
+    from inspectd.io.plc import PlcImage
     from inspectd.io.plc_settings import PlcSettings
 
 COUNTS = 1 << 32
@@ -31,6 +32,13 @@ class EncoderPoll:
     encoder: int
     epoch: int
     recipe: int
+    serial: str = ""
+    lot: str = ""
+
+    @classmethod
+    def of(cls, plc: PlcImage, started: float, ended: float) -> EncoderPoll:
+        """Take from a poll's words what a part exposed around it is known by."""
+        return cls(started, ended, plc.encoder_now, plc.plc_epoch, plc.recipe, plc.serial, plc.lot)
 
 
 class EncoderTrack:
@@ -48,6 +56,11 @@ class EncoderTrack:
         """Take a good poll; polls come in the order of their times."""
         with self._lock:
             self._polls.append(poll)
+
+    def poll_before(self, stamp: float) -> EncoderPoll | None:
+        """Last good poll that had ended by `stamp` (s, monotonic); None: none so old is remembered."""
+        before, _, _ = self._around(stamp)
+        return before
 
     def position_at(self, stamp: float, now: float) -> Position | NoPosition:
         """Position at `stamp` (s, monotonic), linear between the two polls around it, modulo 2**32.

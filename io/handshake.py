@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from inspectd.io.encoder import EncoderPoll, EncoderTrack
 from inspectd.io.handshake_board import VerdictBoard
+from inspectd.io.handshake_confirmations import ConfirmationWatch
 from inspectd.io.handshake_faults import FaultLatch, OwnPulse, PlcPulse, WriterWatch
 from inspectd.io.handshake_ids import IdTracker
 from inspectd.io.handshake_start import last_sequence
@@ -85,6 +86,7 @@ class Handshake:
             free_running=self._free_running,
         )
         self._track = EncoderTrack(settings)
+        self._confirmations = ConfirmationWatch()
         self._plc_pulse = PlcPulse()
         self._own_pulse = OwnPulse()
         self._plc = PlcImage()
@@ -102,6 +104,7 @@ class Handshake:
         plc = PlcImage.unpack(poll.words)
         vision = VisionImage.unpack(block)
         self._take_poll(plc, poll)
+        self._confirmations.start(plc)
         self._faults.start(plc.control)
         self._check_version(plc)
         self._own_pulse.start_after(vision.heartbeat)
@@ -135,6 +138,8 @@ class Handshake:
         previous_started = self._poll_started
         events: list[Event] = []
         self._take_poll(plc, poll)
+        # Before the ids: a part is not missed for one that was seen in the same poll.
+        events += self._confirmations.follow(plc, previous_started, now)
         if not self.may_write:
             self._writers.listen(poll.words[VISION_START], poll.ended)
         cleared = self._faults.clear_on_edge(plc.control)
@@ -152,7 +157,7 @@ class Handshake:
         self._poll_started = poll.started
         self._plc_pulse.see(plc.heartbeat, poll.ended)
         if self._free_running:
-            self._track.add(EncoderPoll(poll.started, poll.ended, plc.encoder_now, plc.plc_epoch, plc.recipe))
+            self._track.add(EncoderPoll.of(plc, poll.started, poll.ended))
 
     def _check_version(self, plc: PlcImage) -> None:
         if plc.version != CONTRACT_VERSION and plc.plc_epoch != 0:
@@ -256,6 +261,10 @@ class Handshake:
         """PLC_EPOCH and RECIPE of the last good poll; any thread may call it."""
         plc = self._plc
         return plc.plc_epoch, plc.recipe
+
+    def poll_before(self, stamp: float) -> EncoderPoll | None:
+        """Free-running: the last good poll that had ended by `stamp`; any thread may call it."""
+        return self._track.poll_before(stamp)
 
     def position_at(self, stamp: float, now: float) -> Position | NoPosition:
         """Free-running: position of the belt at `stamp`; any thread may call it."""

@@ -37,6 +37,8 @@ class IdTracker:
         self._max_age_s = max_age_s
         self._free_running = free_running
         self._recipe = 0
+        self._serial = ""
+        self._lot = ""
         self._part_id = 0
         self.epoch = 0
         self.trig_id = 0
@@ -88,6 +90,7 @@ class IdTracker:
         self.epoch = plc.plc_epoch
         self.trig_id = plc.trig_id
         self._recipe = plc.recipe
+        self._serial, self._lot = plc.serial, plc.lot
 
     @property
     def _names_parts(self) -> bool:
@@ -163,4 +166,15 @@ class IdTracker:
                 deadline=now,
             )
             self._board.place(result, self.epoch, now)
-        return Settled(part.part_id, part.trig_id, part.epoch, part.recipe, reason, publish, now)
+        serial, lot = (self._serial, self._lot) if part.trig_id == self.trig_id else ("", "")
+        return Settled(
+            part.part_id,
+            part.trig_id,
+            part.epoch,
+            part.recipe,
+            reason,
+            publish,
+            now,
+            serial=serial,
+            lot=lot,
+        )

@@ -44,6 +44,7 @@ class Settled:
     """The link itself gave this id UNKNOWN (reason 20, 40 or 41): the agent only records it.
 
     `published`: the verdict stands in the ring; False for ids whose slot belongs to a newer id already.
+    `serial` and `lot` are known of the newest id alone; "" for those that were passed over.
     """
 
     part_id: int
@@ -54,6 +55,8 @@ class Settled:
     published: bool
     seen_at: float
     verdict: Verdict = Verdict.UNKNOWN
+    serial: str = ""
+    lot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,20 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectConfirmed:
+    """REJECT_CONFIRM_ID changed: the reject sensor saw this part leave the line.
+
+    The word shows the last confirmation alone: between `polled_before`, the start of the last good poll that
+    showed another id, and `seen_at` there may have been others, which nobody will ever see.
+    """
+
+    trig_id: int
+    epoch: int
+    polled_before: float
+    seen_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class FaultCleared:
     """ClearFault rose: latched faults of the link are gone; the agent clears its own."""
 
@@ -151,6 +168,7 @@ Event: TypeAlias = (
     | DropInFlight
     | Placed
     | Discarded
+    | RejectConfirmed
     | FaultCleared
     | LinkUp
     | LinkDown
@@ -166,8 +184,9 @@ class AgentState:
     """What the agent says about itself, each cycle.
 
     `beating`: the inspection loop is idle or within its step's limit; the heartbeat counts only then.
-    `fault`: the agent's own fault, NONE if there is none. `missed` and `late` count up for ever; the image
-    carries them modulo 65536.
+    `fault`: the agent's own fault, NONE if there is none. `recipe_in_force`: the RECIPE word as last polled
+    if there is a class for it, else 0. `missed` and `late` count up for ever; the image carries them modulo
+    65536.
     """
 
     beating: bool = False

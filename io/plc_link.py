@@ -16,6 +16,7 @@ from inspectd.io.plc_host_guard import HostGuard
 from inspectd.io.plc_session import PlcSession
 
 if TYPE_CHECKING:
+    from inspectd.io.encoder import EncoderPoll
     from inspectd.io.plc_codes import FaultCode
     from inspectd.io.plc_events import NoPosition, PlcHost, Position, Result
     from inspectd.io.plc_session import LinkStatistics
@@ -101,6 +102,10 @@ class PlcLink:
     def position_at(self, stamp: float) -> Position | NoPosition:
         """Free-running mode: position of the belt at `stamp` (s, monotonic), or why there is none."""
         return self._session.position_at(stamp)
+
+    def poll_before(self, stamp: float) -> EncoderPoll | None:
+        """Free-running mode: the last good poll that had ended by `stamp` (s, monotonic), or None."""
+        return self._session.poll_before(stamp)
 
     def plc_now(self) -> tuple[int, int]:
         """PLC_EPOCH and RECIPE of the last good poll, 0 and 0 before the first."""

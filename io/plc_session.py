@@ -34,6 +34,7 @@ from inspectd.io.plc_events import AgentState, Discarded, LinkDown, LinkUp, NoPo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from inspectd.io.encoder import EncoderPoll
     from inspectd.io.plc_events import Event, Position, Result
     from inspectd.io.plc_host_guard import HostGuard
     from inspectd.io.plc_settings import PlcSettings
@@ -117,6 +118,10 @@ class PlcSession:
     def position_at(self, stamp: float) -> Position | NoPosition:
         """Position of the belt at `stamp` (s, monotonic); any thread."""
         return self._handshake.position_at(stamp, self._clock())
+
+    def poll_before(self, stamp: float) -> EncoderPoll | None:
+        """Free-running: the last good poll that had ended by `stamp` (s, monotonic); any thread."""
+        return self._handshake.poll_before(stamp)
 
     def plc_now(self) -> tuple[int, int]:
         """PLC_EPOCH and RECIPE of the last good poll, 0 and 0 before the first; any thread."""

@@ -100,3 +100,12 @@ def test_a_change_of_epoch_or_recipe_around_the_stamp_is_untrusted(change: dict[
 def test_a_plc_that_is_starting_has_no_position() -> None:
     around = track(poll(10.0, 0, epoch=0), poll(10.01, 1, epoch=0))
     assert around.position_at(10.005, 10.05) is NoPosition.UNTRUSTED
+
+
+def test_what_the_plc_said_before_a_stamp() -> None:
+    """The last poll that had ended by then: one that was under way may have read its words later."""
+    around = track(poll(9.995, 0, recipe=1), poll(10.0, 0, recipe=2), poll(10.01, 1, recipe=3))
+    before = around.poll_before(10.0101)
+    assert before is not None
+    assert before.recipe == 2
+    assert around.poll_before(9.0) is None
