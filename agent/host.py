@@ -139,6 +139,7 @@ class Host:
             late=counters.late,
             trigger_ready=fault is FaultCode.NONE and not overdue,
             busy=len(self._ledger) > 0,
+            exposed_part_id=self._line.exposed_part_id,
         )
 
     def on_written(self, part_ids: Sequence[int], at: float) -> None:

@@ -78,6 +78,11 @@ class Line:
         """Never judge a part or a frame from before the given moment, monotonic. Any thread."""
         self.inbox.void(exposed_before)
 
+    @property
+    def exposed_part_id(self) -> int:
+        """Newest part whose exposure is known, 0 before the first. Any thread."""
+        return self._pairing.exposed_part_id
+
     def stop(self) -> None:
         """End `run` after the step at hand."""
         self._stopping = True

@@ -83,6 +83,8 @@ class Pairing:
         self._concluded: deque[OpenPart] = deque(maxlen=REMEMBERED_PARTS)
         self._unseen: deque[tuple[float, float]] = deque()
         self.unclaimed = 0
+        self.exposed_part_id = 0
+        """Newest part with an exposure in its window that is its own; any thread may read it."""
 
     def open(self, part: OpenPart) -> Candidate:
         """Begin to collect the frames of a part; frames that came before it are taken into account."""
@@ -133,6 +135,7 @@ class Pairing:
         else:
             self._taken.append(frame.exposed_at)
             owners[0].frames.append(frame)
+            self.exposed_part_id = max(self.exposed_part_id, owners[0].part.part_id)
             # All but the first frame of a part only count: their pixels are never looked at.
             for spare in owners[0].frames[1:]:
                 spare.release()

@@ -186,7 +186,7 @@ class AgentState:
     `beating`: the inspection loop is idle or within its step's limit; the heartbeat counts only then.
     `fault`: the agent's own fault, NONE if there is none. `recipe_in_force`: the RECIPE word as last polled
     if there is a class for it, else 0. `missed` and `late` count up for ever; the image carries them modulo
-    65536.
+    65536. `exposed_part_id`: the newest part whose frame is known to be exposed, 0 before the first.
     """
 
     beating: bool = False
@@ -200,6 +200,7 @@ class AgentState:
     late: int = 0
     trigger_ready: bool = False
     busy: bool = False
+    exposed_part_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

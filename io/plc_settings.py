@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 _LOOPBACK = "127.0.0.1"
 
@@ -33,6 +33,10 @@ class PlcSettings(BaseModel):
         default="plc_triggered",
         description="whether the PLC names each part, or only the encoder tells them apart",
     )
+    handshake: Literal["id_change", "level"] = Field(
+        default="id_change",
+        description="whether a new TRIG_ID alone is the trigger, or the bit Trigger with its acknowledgement",
+    )
     cycle_ms: float = Field(default=5.0, ge=1.0, le=50.0, description="time between two polls")
     timeout_ms: float = Field(
         default=200.0,
@@ -50,6 +54,16 @@ class PlcSettings(BaseModel):
     max_speed_counts_per_s: float = Field(
         default=10_000.0, gt=0.0, description="fastest the encoder ever counts; free-running mode only"
     )
+
+    @field_validator("handshake")
+    @classmethod
+    def _level_needs_a_trigger(cls, handshake: str, info: ValidationInfo) -> str:
+        if handshake == "level" and info.data.get("mode") == "free_running":
+            raise ValueError(
+                "the level handshake is for PLC-triggered mode alone: in free_running the PLC raises no "
+                "Trigger; leave `handshake` out, or set `mode` to plc_triggered"
+            )
+        return handshake
 
 
 class ModbusTcpSettings(PlcSettings):
