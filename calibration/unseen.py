@@ -32,6 +32,11 @@ class Unseen:
     training_found: bool
     """Whether any image that trained the model is in the data, as in the data that it came from."""
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all images to choose by."""
+        return tuple(image.id for image in (*self.good, *self.defective))
+
 
 def unseen_images(bundle: Bundle, layout: Layout, *, reserve_test: bool = False, seed: int = 0) -> Unseen:
     """Return all images that limits may be chosen by, told apart by their content, not by their names.

@@ -99,6 +99,7 @@ def write_bundle(  # noqa: PLR0913  the decision's fields, one for one
     by: str,
     provisional: str = "",
     reserved: tuple[str, ...] = (),
+    chosen_by: tuple[str, ...] = (),
     replace: bool = False,
 ) -> Bundle:
     """Write a bundle in one step: it is there complete, flushed to the disk and checked, or not at all.
@@ -131,6 +132,7 @@ def write_bundle(  # noqa: PLR0913  the decision's fields, one for one
             limits=dict(limits),
             provisional=provisional,
             reserved=reserved,
+            chosen_by=_joined(chosen_by, reserved),
             how=how,
             why=why,
             by=by,
@@ -162,12 +164,14 @@ def adjust_limits(
     by: str,
     provisional: str = "",
     reserved: tuple[str, ...] = (),
+    chosen_by: tuple[str, ...] = (),
 ) -> Bundle:
     """Put new limits in force as the decision's next version; the one before is kept beside it.
 
     Only limits whose key (graph/runtime/precision) is given change. The new decision is complete unless
     `provisional` says what it lacks. Test images that the decision before had `reserved` stay so, unless
-    others are given. Raises BundleError as load_bundle does.
+    others are given; images that limits were `chosen_by` are known for good, since some of the limits (a
+    recheck band, another runtime's) may outlive the choice. Raises BundleError as load_bundle does.
     """
     with _alone(folder):
         bundle = load_bundle(folder)
@@ -179,6 +183,7 @@ def adjust_limits(
             limits={**before.limits, **limits},
             provisional=provisional,
             reserved=reserved or before.reserved,
+            chosen_by=_joined(before.chosen_by, before.reserved, chosen_by, reserved),
             how=how,
             why=why,
             by=by,
@@ -263,6 +268,10 @@ def _check_files(folder: Path, manifest: Manifest, kept: set[str]) -> None:
             raise BundleError(f"{path}: a link, which may point out of the bundle. Install the bundle again.")
         if not path.is_dir() and path.relative_to(folder).as_posix() not in known:
             raise BundleError(f"{path}: not listed in {MANIFEST}. Remove it, or install the bundle again.")
+
+
+def _joined(*ids: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({each for some in ids for each in some}))
 
 
 def _kept_name(version: int) -> str:

@@ -115,6 +115,9 @@ class Decision(Document):
     reserved: tuple[str, ...] = Field(
         default=(), description="ids of test images that the limits were chosen by: not to be measured on"
     )
+    chosen_by: tuple[str, ...] = Field(
+        default=(), description="ids of all images that limits were ever chosen by: not to be measured on"
+    )
     how: str = Field(min_length=1)
     why: str = Field(min_length=1)
     by: str = Field(min_length=1, description="role or user name")

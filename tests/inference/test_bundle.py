@@ -161,7 +161,7 @@ def test_an_older_programs_decision_can_be_adjusted(bundle_folder: Path) -> None
     """It lacks fields that are known now: it is kept as it was written, since its hash is over that."""
 
     def age(document: dict[str, Any]) -> None:
-        del document["reserved"], document["provisional"]
+        del document["reserved"], document["provisional"], document["chosen_by"]
 
     edit(bundle_folder / "decision.json", age, rehash=True)
     old = json.loads((bundle_folder / "decision.json").read_text())
@@ -178,6 +178,15 @@ def test_reserved_images_stay_reserved(bundle_folder: Path) -> None:
     second = decide()
     assert (second.decision.provisional, second.decision.reserved) == ("", ("aa", "bb"))
     assert decide(reserved=("cc",)).decision.reserved == ("cc",)
+
+
+def test_images_that_chose_limits_are_known_for_good(bundle_folder: Path) -> None:
+    """Whatever chooses next: limits that it does not choose anew outlive it."""
+    decide = partial(adjust_limits, bundle_folder, {}, how="by hand", why="test", by="technician")
+    assert decide(chosen_by=("bb", "aa")).decision.chosen_by == ("aa", "bb")
+    assert decide(reserved=("cc",)).decision.chosen_by == ("aa", "bb", "cc")
+    assert decide(chosen_by=("dd",)).decision.chosen_by == ("aa", "bb", "cc", "dd")
+    assert decide().decision.chosen_by == ("aa", "bb", "cc", "dd")
 
 
 def test_history_cannot_be_changed(bundle_folder: Path) -> None:
