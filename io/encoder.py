@@ -15,7 +15,7 @@ from inspectd.io.plc_events import NoPosition, Position
 
 if TYPE_CHECKING:
     from inspectd.io.plc import PlcImage
-    from inspectd.io.plc_settings import PlcSettings
+    from inspectd.io.plc_settings import LinkSettings
 
 COUNTS = 1 << 32
 _HALF = 1 << 31
@@ -44,7 +44,7 @@ class EncoderPoll:
 class EncoderTrack:
     """The last polls' positions. `add` is called on the link's thread, `position_at` on any."""
 
-    def __init__(self, settings: PlcSettings) -> None:
+    def __init__(self, settings: LinkSettings) -> None:
         self._span_limit_s = _LIMIT_S + settings.cycle_ms / 1000.0
         # The PLC renews ENCODER_NOW once per scan, so two polls may show one scan's movement too much.
         self._scan_s = settings.plc_scan_ms / 1000.0

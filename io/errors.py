@@ -29,3 +29,7 @@ class PlcError(DeviceError):
     def __init__(self, text: str, told: Told | None = None) -> None:
         super().__init__(text)
         self.told = told
+
+
+class PlcRefusedError(PlcError):
+    """The link cannot be had, and trying again will not help: the agent must end and say why."""

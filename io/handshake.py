@@ -48,7 +48,7 @@ if TYPE_CHECKING:
         RecordedIds,
         Result,
     )
-    from inspectd.io.plc_settings import PlcSettings
+    from inspectd.io.plc_settings import LinkSettings
 
 _WORD = 0xFFFF
 _BOOT_ID = VISION_START + 2
@@ -72,7 +72,7 @@ class Handshake:
     after each acknowledged write call `acknowledge`.
     """
 
-    def __init__(self, settings: PlcSettings, recipes: frozenset[int], boot_id: int) -> None:
+    def __init__(self, settings: LinkSettings, recipes: frozenset[int], boot_id: int) -> None:
         self._settings = settings
         self._recipes = recipes - {0}
         self._boot_id = boot_id

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from inspectd.io.encoder import EncoderPoll
     from inspectd.io.plc_codes import FaultCode
     from inspectd.io.plc_events import NoPosition, PlcHost, Position, Result
-    from inspectd.io.plc_session import LinkStatistics
-    from inspectd.io.plc_settings import PlcSettings
+    from inspectd.io.plc_settings import LinkSettings
+    from inspectd.io.plc_statistics import LinkStatistics
     from inspectd.io.plc_transport import PlcTransport
 
 # Connect, read and write of the cycle at hand, with the default time-outs, and the last write.
@@ -41,7 +41,7 @@ class PlcLink:
     """
 
     def __init__(
-        self, settings: PlcSettings, transport: PlcTransport, host: PlcHost, recipes: frozenset[int]
+        self, settings: LinkSettings, transport: PlcTransport, host: PlcHost, recipes: frozenset[int]
     ) -> None:
         self._cycle_s = settings.cycle_ms / 1000.0
         self._host = HostGuard(host)

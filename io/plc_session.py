@@ -8,19 +8,17 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from inspectd.io.errors import PlcError
-from inspectd.io.handshake import Handshake, Poll
+from inspectd.io.errors import PlcError, PlcRefusedError
+from inspectd.io.handshake import Handshake
 from inspectd.io.handshake_faults import LISTEN_S
 from inspectd.io.handshake_start import StartWatch
 from inspectd.io.plc import (
     LAST_ID,
-    READ_COUNT,
-    READ_START,
     VISION_START,
     WRITE_COUNT,
     WRITE_START,
@@ -30,14 +28,17 @@ from inspectd.io.plc import (
     plc_words_torn,
 )
 from inspectd.io.plc_events import AgentState, Discarded, LinkDown, LinkUp, NoPosition, Placed, StartRefused
+from inspectd.io.plc_polls import polls_of
+from inspectd.io.plc_statistics import LinkStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from inspectd.io.encoder import EncoderPoll
+    from inspectd.io.handshake import Poll
     from inspectd.io.plc_events import Event, Position, Result
     from inspectd.io.plc_host_guard import HostGuard
-    from inspectd.io.plc_settings import PlcSettings
+    from inspectd.io.plc_settings import LinkSettings
     from inspectd.io.plc_transport import PlcTransport
 
 log = structlog.get_logger(__name__)
@@ -48,29 +49,12 @@ _LONGEST_BACKOFF_S = 0.5  # contract: reconnect with a back-off of at most 0.5 s
 _WRITE_AFTER_POLL_S = LISTEN_S - 0.1
 
 
-@dataclass(slots=True)
-class LinkStatistics:
-    """Counters since the start; `last_cycle_at` in s (monotonic), `round_trip_s` of the last read."""
-
-    cycles: int = 0
-    late_cycles: int = 0
-    wake_ups: int = 0
-    torn_reads: int = 0
-    writes: int = 0
-    connects: int = 0
-    errors: int = 0
-    discarded: int = 0
-    host_errors: int = 0
-    last_cycle_at: float = 0.0
-    round_trip_s: float = 0.0
-
-
 class PlcSession:
     """Connection, start and handshake of one station. For the link's thread, unless a docstring says any."""
 
     def __init__(
         self,
-        settings: PlcSettings,
+        settings: LinkSettings,
         transport: PlcTransport,
         host: HostGuard,
         recipes: frozenset[int],
@@ -78,6 +62,7 @@ class PlcSession:
     ) -> None:
         self._settings = settings
         self._transport = transport
+        self._polls = polls_of(transport, clock)
         self._host = host
         self._clock = clock
         self._handshake = Handshake(settings, recipes, boot_id=1 + secrets.randbelow(LAST_ID))
@@ -140,16 +125,14 @@ class PlcSession:
             return
         try:
             self._connect()
-            poll = self._read()
-            if plc_words_torn(poll.words):
-                self.statistics.torn_reads += 1
-            elif self.begun:
-                self._report_up()
-                self._polled_at = poll.started
-                self._host.on_events(self._handshake.feed(poll, self._state, self._clock()))
-            else:
-                self._listen(poll)
+            for poll in self._polls.take():
+                self._take(poll)
+            if self._polls.own_memory:
+                self._polled_at = self._clock()
+                self._watch_silence()
             self._write()
+        except PlcRefusedError as error:
+            self._refuse(str(error))
         except PlcError as error:
             self.drop(str(error))
 
@@ -179,10 +162,7 @@ class PlcSession:
         self._start_watch = StartWatch()
         self._retry_at = self._clock() + self._backoff_s
         self._backoff_s = min(2.0 * self._backoff_s, _LONGEST_BACKOFF_S)
-        if not self._down_reported:
-            self._down_reported = True
-            log.warning("plc_link_down", error=why)
-            self._host.on_events([LinkDown(why)])
+        self._report_down(why)
 
     def _connect(self) -> None:
         if not self._connected:
@@ -190,12 +170,22 @@ class PlcSession:
             self._connected = True
             self.statistics.connects += 1
 
-    def _read(self) -> Poll:
-        started = self._clock()
-        words = self._transport.read(READ_START, READ_COUNT)
-        ended = self._clock()
-        self.statistics.round_trip_s = ended - started
-        return Poll(words, started, ended)
+    def _take(self, poll: Poll) -> None:
+        self.statistics.round_trip_s = poll.ended - poll.started
+        if plc_words_torn(poll.words):
+            self.statistics.torn_reads += 1
+        elif self.begun:
+            self._report_up()
+            self._polled_at = poll.started
+            self._host.on_events(self._handshake.feed(poll, self._state, self._clock()))
+        else:
+            self._listen(poll)
+
+    def _watch_silence(self) -> None:
+        """Tell that a PLC which writes to the agent has stopped; what the agent shows it goes on."""
+        if self._up and (why := self._polls.silence(self._clock())):
+            self._up = False
+            self._report_down(why)
 
     def _report_up(self) -> None:
         if not self._up:
@@ -205,36 +195,45 @@ class PlcSession:
             log.info("plc_link_up")
             self._host.on_events([LinkUp()])
 
+    def _report_down(self, why: str) -> None:
+        if not self._down_reported:
+            self._down_reported = True
+            log.warning("plc_link_down", error=why)
+            self._host.on_events([LinkDown(why)])
+
     def _listen(self, poll: Poll) -> None:
         """Before the first write: make sure that nobody else writes here, then begin."""
-        quiet = self._start_watch.see(poll.words[VISION_START], self._clock())
-        if self._start_watch.contested:
-            self._refuse()
-        elif quiet:
+        quiet = self._polls.own_memory or self._heard_nobody(poll)
+        if quiet and not self._start_watch.contested:
             block = self._transport.read(WRITE_START, WRITE_COUNT)
             epoch = PlcImage.unpack(poll.words).plc_epoch
             recorded = self._host.recorded(epoch)
-            # Reading the records took time: the ids are taken from a fresh poll, or in the next cycle.
-            poll = self._read()
-            self._start_watch.see(poll.words[VISION_START], self._clock())
-            if self._start_watch.contested:
-                self._refuse()
-            elif not plc_words_torn(poll.words) and PlcImage.unpack(poll.words).plc_epoch == epoch:
+            if not self._polls.own_memory:
+                # Reading the records took time: the ids are taken from a fresh poll, or in the next cycle.
+                poll = self._polls.take()[-1]
+                self._heard_nobody(poll)
+            same = not plc_words_torn(poll.words) and PlcImage.unpack(poll.words).plc_epoch == epoch
+            if same and not self._start_watch.contested:
                 self.begun = True
                 self._polled_at = poll.started
                 self._report_up()
                 self._host.on_events(self._handshake.begin(poll, block, recorded, self._clock()))
+        if self._start_watch.contested:
+            self._refuse(
+                f"another agent is writing station {self._settings.station}'s words in "
+                f"{self._settings.place}: its heartbeat changed within {LISTEN_S * 1000:.0f} ms; stop it, or "
+                "give this one a base address of its own"
+            )
 
-    def _refuse(self) -> None:
-        self.refusal = (
-            f"another agent is writing station {self._settings.station}'s words in the PLC at "
-            f"{self._settings.host}: its heartbeat changed within "
-            f"{LISTEN_S * 1000:.0f} ms; stop it, or give this one a base address of its own"
-        )
+    def _heard_nobody(self, poll: Poll) -> bool:
+        return self._start_watch.see(poll.words[VISION_START], self._clock())
+
+    def _refuse(self, why: str) -> None:
+        self.refusal = why
         self._transport.close()
         self._connected = False
-        log.error("plc_start_refused", error=self.refusal)
-        self._host.on_events([StartRefused(self.refusal)])
+        log.error("plc_start_refused", error=why)
+        self._host.on_events([StartRefused(why)])
 
     def _ask_state(self, now: float) -> AgentState:
         state = self._host.on_cycle(now)

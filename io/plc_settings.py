@@ -8,6 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 _LOOPBACK = "127.0.0.1"
+# Modbus over a serial line: bytes of a request to read and its answer apart from the words themselves, of a
+# request to write and its answer, and the silence before each of the four, in characters.
+_READ_BYTES = 8 + 5
+_WRITE_BYTES = 9 + 8
+_SILENCE_CHARACTERS = 3.5
+_WORDS_READ = 52
+_WORDS_WRITTEN = 100
 
 
 def _address(host: str) -> str:
@@ -22,12 +29,28 @@ def _address(host: str) -> str:
         ) from None
 
 
-class PlcSettings(BaseModel):
+def _own_address(listen: str) -> str:
+    address = ipaddress.ip_address(_LOOPBACK if listen == "localhost" else _plain_address(listen))
+    if address.is_unspecified:
+        raise ValueError(
+            f"listen {listen!r} means every interface of this PC: give the address of the one that the PLC "
+            "is connected to, since Modbus knows no passwords"
+        )
+    return str(address)
+
+
+def _plain_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address: give it in numbers, like 192.168.10.5") from None
+
+
+class LinkSettings(BaseModel):
     """How the PLC and the agent run together, whatever the protocol; times in ms, the encoder in counts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    host: Annotated[str, AfterValidator(_address)] = Field(description="IP address of the PLC")
     station: int = Field(default=1, ge=1, le=65535, description="number of this station, written in word 51")
     mode: Literal["plc_triggered", "free_running"] = Field(
         default="plc_triggered",
@@ -65,6 +88,22 @@ class PlcSettings(BaseModel):
             )
         return handshake
 
+    @property
+    def place(self) -> str:
+        """Where the other side is found, for messages."""
+        return "the PLC"
+
+
+class PlcSettings(LinkSettings):
+    """The agent calls the PLC over a network."""
+
+    host: Annotated[str, AfterValidator(_address)] = Field(description="IP address of the PLC")
+
+    @property
+    def place(self) -> str:
+        """Where the other side is found, for messages."""
+        return f"the PLC at {self.host}"
+
 
 class ModbusTcpSettings(PlcSettings):
     """The PLC is a Modbus TCP server, the agent its client."""
@@ -100,6 +139,81 @@ class S7Settings(PlcSettings):
                 "give the PLC's IPv4 address"
             )
         return host
+
+
+class ModbusServerSettings(LinkSettings):
+    """The agent is a Modbus TCP server, which the PLC writes to and reads from."""
+
+    kind: Literal["modbus_server"]
+    listen: Annotated[str, AfterValidator(_own_address)] = Field(
+        description="IP address of this PC on the PLC's network"
+    )
+    port: int = Field(default=502, ge=1, le=65535, description="TCP port on which the agent listens")
+    device_id: int = Field(
+        default=1, ge=0, le=255, description="Modbus unit identifier; 0 and 255 are answered as well"
+    )
+    base_address: int = Field(
+        default=0,
+        ge=0,
+        le=65535 - 131,
+        description="address (counted from 0) of word 0, and of the first coil and discrete input",
+    )
+    allowed_clients: list[Annotated[str, AfterValidator(_plain_address)]] = Field(
+        default=[], max_length=64, description="IP addresses that may connect; empty: any"
+    )
+    poll_ms: float = Field(
+        default=20.0,
+        ge=1.0,
+        le=1000.0,
+        description="longest time from one write of words 0-31 by the PLC to the next, and from read to read",
+    )
+
+    @property
+    def place(self) -> str:
+        """Where the other side is found, for messages."""
+        return f"the PLC, at this PC's {self.listen}:{self.port}"
+
+
+class ModbusRtuSettings(LinkSettings):
+    """The PLC is a Modbus RTU server (slave) on a serial line, the agent its client (master)."""
+
+    kind: Literal["modbus_rtu"]
+    serial_port: str = Field(min_length=1, description="device file of the serial line")
+    baud_rate: Literal[19200, 38400, 57600, 115200, 230400, 460800, 921600] = Field(
+        default=115200, description="bits per second"
+    )
+    parity: Literal["none", "even", "odd"] = Field(default="even", description="parity bit")
+    stop_bits: Literal[1, 2] = Field(default=1, description="stop bits")
+    device_id: int = Field(default=1, ge=1, le=247, description="Modbus address of the PLC")
+    base_address: int = Field(
+        default=0, ge=0, le=65535 - 131, description="holding register (counted from 0) of word 0"
+    )
+    cycle_ms: float = Field(default=60.0, ge=1.0, le=100.0, description="time between two polls")
+    max_trigger_age_ms: float = Field(
+        default=150.0,
+        gt=0.0,
+        le=10_000.0,
+        description="oldest trigger still photographed; under half a part interval",
+    )
+
+    @property
+    def place(self) -> str:
+        """Where the other side is found, for messages."""
+        return f"the PLC on {self.serial_port}"
+
+    @property
+    def read_ms(self) -> float:
+        """How long a poll and its answer are on the line, without the PLC's own time, ms."""
+        return self._on_line_ms(_READ_BYTES + 2 * _WORDS_READ)
+
+    @property
+    def write_ms(self) -> float:
+        """How long a write and its answer are on the line, without the PLC's own time, ms."""
+        return self._on_line_ms(_WRITE_BYTES + 2 * _WORDS_WRITTEN)
+
+    def _on_line_ms(self, size: int) -> float:
+        bits = 1 + 8 + (self.parity != "none") + self.stop_bits
+        return (size + 2 * _SILENCE_CHARACTERS) * bits * 1000.0 / self.baud_rate
 
 
 AnyPlcSettings = Annotated[ModbusTcpSettings | S7Settings, Field(discriminator="kind")]
