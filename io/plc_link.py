@@ -16,6 +16,8 @@ from inspectd.io.plc_host_guard import HostGuard
 from inspectd.io.plc_session import PlcSession
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from inspectd.io.encoder import EncoderPoll
     from inspectd.io.plc_codes import FaultCode
     from inspectd.io.plc_events import NoPosition, PlcHost, Position, Result
@@ -93,6 +95,11 @@ class PlcLink:
     def refusal(self) -> str:
         """Why this agent will not write to the PLC: another one does; empty if none does."""
         return self._session.refusal
+
+    @property
+    def written(self) -> Sequence[int]:
+        """Words 32 to 131 as they were last written and acknowledged; none before the first write."""
+        return self._session.written
 
     @property
     def fault(self) -> FaultCode:

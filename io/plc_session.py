@@ -32,7 +32,7 @@ from inspectd.io.plc_polls import polls_of
 from inspectd.io.plc_statistics import LinkStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from inspectd.io.encoder import EncoderPoll
     from inspectd.io.handshake import Poll
@@ -79,6 +79,7 @@ class PlcSession:
         self._backoff_s = _FIRST_BACKOFF_S
         self.begun = False
         self.refusal = ""
+        self.written: Sequence[int] = ()
         self.statistics = LinkStatistics()
 
     # --- for any thread --------------------------------------------------------------------------------
@@ -275,6 +276,7 @@ class PlcSession:
             self._host.on_events(events if written else _unacknowledged(events))
         if written:
             self.statistics.writes += 1
+            self.written = words
             self._host.on_written(self._handshake.acknowledge(), self._clock())
 
     def _held_up(self) -> bool:
