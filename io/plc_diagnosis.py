@@ -116,9 +116,9 @@ class Diagnosis:
         try:
             self._transport.connect()
         except PlcError as error:
-            return _told(REACH_STEP, error)
+            return explain(REACH_STEP, error)
         took_ms = 1000 * (self._clock() - began)
-        return passed(REACH_STEP, f"{_where(self._settings)} answers after {took_ms:.1f} ms")
+        return passed(REACH_STEP, f"{self._settings.place} answers after {took_ms:.1f} ms")
 
     def _find_block(self) -> Finding:
         try:
@@ -126,7 +126,7 @@ class Diagnosis:
             self._transport.read(WRITE_START, WRITE_COUNT)
         except PlcError as error:
             if error.told is None or error.told.trouble not in _GONE:
-                return _told(BLOCK_STEP, error)
+                return explain(BLOCK_STEP, error)
             return self._measure_block(error)
         return passed(
             BLOCK_STEP, f"readable from {_base(self._settings).key} {_base(self._settings).value} on"
@@ -135,7 +135,7 @@ class Diagnosis:
     def _measure_block(self, error: PlcError) -> Finding:
         """Find out how many words there are from word 0 on."""
         there = count_words(WORDS, self._can_read)
-        told = _told(BLOCK_STEP, error)
+        told = explain(BLOCK_STEP, error)
         if there == 0:
             return failed(BLOCK_STEP, f"not even word 0 can be read: {told.text}", told.remedy)
         text = (
@@ -157,7 +157,7 @@ class Diagnosis:
         try:
             self.heard = self.listen(LISTEN_S)
         except PlcError as error:
-            return _told(ANSWERS_STEP, error)
+            return explain(ANSWERS_STEP, error)
         lost, polls = len(self.heard.errors), len(self.heard.samples) + len(self.heard.errors)
         if not lost:
             return passed(ANSWERS_STEP, f"all {polls} polls in {LISTEN_S:g} s were answered")
@@ -227,15 +227,11 @@ def percentile(values: list[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, round(percent / 100 * len(ordered)))] if ordered else 0.0
 
 
-def _told(step: str, error: PlcError) -> Finding:
+def explain(step: str, error: PlcError) -> Finding:
     """Make a finding of an error of the link: its text without the remedy, and the remedy."""
     if error.told is None:
         return failed(step, str(error), "")
     return failed(step, str(error).removesuffix(f"; {error.told.remedy}"), error.told.remedy)
-
-
-def _where(settings: AnyPlcSettings) -> str:
-    return f"{settings.host}:{settings.port}"
 
 
 def _base(settings: AnyPlcSettings) -> Base:
