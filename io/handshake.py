@@ -4,8 +4,8 @@ Nothing here does I/O, waits, or reads a clock: it is fed with what was read and
 it anything. Restart and epoch, gaps and steps back, trigger age, two writers, latching faults and both
 heartbeats are decided here; deadlines, frames and scores are the agent's.
 
-The level handshake is not spoken: TriggerAck, ExposureDone and Overrun stay 0, and VERDICT and ResultsValid
-tell of the last verdict of this epoch. A PLC takes its verdicts from the ring.
+How a part is triggered, and when its result is shown beside the ring, differs with `plc.handshake`: see
+`IdChangeTrigger` and `LevelTrigger`. The ring is written in either way alike.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING
 
 from inspectd.io.encoder import EncoderPoll, EncoderTrack
 from inspectd.io.handshake_board import VerdictBoard
+from inspectd.io.handshake_buffer import ResultBuffer
 from inspectd.io.handshake_confirmations import ConfirmationWatch
 from inspectd.io.handshake_faults import FaultLatch, OwnPulse, PlcPulse, WriterWatch
+from inspectd.io.handshake_id_change import IdChangeTrigger
 from inspectd.io.handshake_ids import IdTracker
-from inspectd.io.handshake_start import last_sequence
+from inspectd.io.handshake_level import LevelTrigger
+from inspectd.io.handshake_start import last_sequence, newest_shown
 from inspectd.io.plc import (
     CONTRACT_VERSION,
     RING_START,
@@ -26,8 +29,8 @@ from inspectd.io.plc import (
     Control,
     FaultCode,
     PlcImage,
+    Reason,
     Status,
-    Verdict,
     VisionImage,
     next_id,
     plc_words_torn,
@@ -77,14 +80,13 @@ class Handshake:
         self._recipes = recipes - {0}
         self._boot_id = boot_id
         self._free_running = settings.mode == "free_running"
-        self._board = VerdictBoard(free_running=self._free_running)
+        level = settings.handshake == "level"
+        max_age_s = settings.max_trigger_age_ms / 1000.0
+        self._results = ResultBuffer(newest_part_alone=level)
+        self._board = VerdictBoard(free_running=self._free_running, results=self._results)
+        self._trigger = LevelTrigger(self._board, max_age_s) if level else IdChangeTrigger(self._board)
         self._faults = FaultLatch()
-        self._ids = IdTracker(
-            self._board,
-            self._faults,
-            max_age_s=settings.max_trigger_age_ms / 1000.0,
-            free_running=self._free_running,
-        )
+        self._ids = IdTracker(self._board, self._faults, max_age_s=max_age_s, free_running=self._free_running)
         self._track = EncoderTrack(settings)
         self._confirmations = ConfirmationWatch()
         self._plc_pulse = PlcPulse()
@@ -106,6 +108,7 @@ class Handshake:
         self._take_poll(plc, poll)
         self._confirmations.start(plc)
         self._faults.start(plc.control)
+        self._results.start(plc)
         self._check_version(plc)
         self._own_pulse.start_after(vision.heartbeat)
         if vision.boot_id == self._boot_id:
@@ -115,10 +118,14 @@ class Handshake:
         events: list[Event] = []
         ours = (vision.version, vision.station) == (CONTRACT_VERSION, self._settings.station)
         if ours and vision.plc_epoch == plc.plc_epoch != 0 and not vision_words_torn(block):
+            ring_words = block[RING_START - VISION_START :]
+            result_seq = vision.result_seq
+            if self._free_running:
+                result_seq = newest_shown(result_seq, ring_words)
             self._board.restore(
-                block[RING_START - VISION_START :],
-                present=vision.result_seq if self._free_running else plc.trig_id,
-                result_seq=vision.result_seq,
+                ring_words,
+                present=result_seq if self._free_running else plc.trig_id,
+                result_seq=result_seq,
                 completed=Status.COMPLETED in vision.status,
             )
             events += [
@@ -127,8 +134,10 @@ class Handshake:
                 if entry.id != 0 and entry.id not in recorded.recent
             ]
         if self._free_running:
-            self._board.result_seq = last_sequence(self._board.result_seq, recorded)
-        return events + self._ids.begin(plc, recorded, now)
+            self._board.count_from(last_sequence(self._board.result_seq, recorded))
+        settled = self._ids.begin(plc, recorded, now)
+        self._trigger.start(plc, poll.started, settled)
+        return events + settled
 
     def feed(self, poll: Poll, state: AgentState, now: float) -> list[Event]:
         """Take one poll; a torn one is not used. `now`: when it is taken, at its end or after."""
@@ -149,8 +158,24 @@ class Handshake:
             self._writers.start_over()
         self._check_version(plc)
         self._check_writers(poll, now)
-        accepts = self._accepts_parts(state)
-        return events + self._ids.follow(plc, poll.started, previous_started, now, accepts=accepts)
+        return events + self._follow_ids(plc, poll, previous_started, state, now)
+
+    def _follow_ids(
+        self, plc: PlcImage, poll: Poll, previous_started: float, state: AgentState, now: float
+    ) -> list[Event]:
+        restarted = plc.plc_epoch != self._ids.epoch
+        if restarted:
+            self._results.start(plc)
+            seen, since = plc, previous_started
+        else:
+            seen, since = self._trigger.see(plc, poll.started, previous_started, self._ids.trig_id, now)
+        refused = self._trigger.refusal(state) if self._accepts_parts(state) else Reason.OFFLINE
+        events = self._ids.follow(seen, poll.started, since, now, refused)
+        if restarted:
+            self._trigger.start(plc, poll.started, events)
+        else:
+            self._trigger.take(events)
+        return events
 
     def _take_poll(self, plc: PlcImage, poll: Poll) -> None:
         self._plc = plc
@@ -195,14 +220,15 @@ class Handshake:
     def words(self, state: AgentState, now: float) -> list[int]:
         """Words 32 to 131 to write at `now` (s, monotonic), if `may_write`."""
         fault = self._fault(state, now)
-        last = self._board.last
+        status = self._status(state, fault, now)
+        last = self._trigger.result
         vision = VisionImage(
             heartbeat=self._own_pulse.value(now, beating=state.beating),
-            status=self._status(state, fault, now),
+            status=status,
             boot_id=self._boot_id,
             fault=fault,
             acq_id=self._ids.trig_id,
-            result_seq=self._board.result_seq,
+            result_seq=last.seq,
             result_trig_id=last.trig_id,
             verdict=last.verdict,
             reason=last.reason,
@@ -228,22 +254,23 @@ class Handshake:
         ready = online and state.trigger_ready and Control.TRIGGER_ENABLE in self._plc.control
         bits = (
             (Status.ONLINE, online),
-            (Status.TRIGGER_READY, ready),
             (Status.BUSY, state.busy),
-            (Status.RESULTS_VALID, self._board.last.verdict != Verdict.NONE),
             (Status.COMPLETED, self._board.completed),
-            (Status.MISSED_ACQ, self._ids.missed_acq),
+            (Status.MISSED_ACQ, self._ids.missed_acq or self._trigger.missed),
+            (Status.OVERRUN, self._results.overrun),
             (Status.FAULT, fault is not FaultCode.NONE),
             (Status.PLC_HEARTBEAT_LOST, self._plc_pulse.lost(now)),
             (Status.STOP_LINE_REQUEST, state.stop_line),
             (Status.DEGRADED, state.degraded),
             (Status.SHADOW, state.shadow),
         )
-        return Status(sum(int(bit) for bit, is_set in bits if is_set))
+        of_the_trigger = self._trigger.status(state, ready=ready)
+        return of_the_trigger | Status(sum(int(bit) for bit, is_set in bits if is_set))
 
     def acknowledge(self) -> list[int]:
         """The last `words` were written and acknowledged: give the part ids that are at the PLC now."""
         self._writers.acknowledge()
+        self._trigger.acknowledge()
         return self._board.written()
 
     # --- what the agent may ask ------------------------------------------------------------------------

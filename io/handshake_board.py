@@ -1,4 +1,4 @@
-"""What the agent has written on the board for the PLC: the verdict ring, the last result, the sequence.
+"""What the agent has written on the board for the PLC: the verdict ring and the sequence of results.
 
 The board holds the contract's rule that a part gets one verdict: a slot is open from the part's trigger until
 its first verdict or until a newer part takes the slot, and only an open slot takes a verdict.
@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from inspectd.io.handshake_buffer import LastResult, ResultBuffer
 from inspectd.io.plc import RING_SLOTS, Reason, Ring, RingEntry, Verdict, id_distance, next_id
 from inspectd.io.plc_events import Discarded, Placed, Result
 
@@ -33,25 +34,13 @@ class Part:
     recipe: int
 
 
-@dataclass(frozen=True, slots=True)
-class LastResult:
-    """Words 38 to 44: the verdict given last; all zero in an epoch without a verdict yet."""
-
-    trig_id: int = 0
-    verdict: int = Verdict.NONE
-    reason: int = 0
-    score_relative: int = 0
-    score: float = 0.0
-    latency_ms: int = 0
-
-
 class VerdictBoard:
-    """Ring, last result and sequence, PLC-triggered or free-running. Not thread-safe."""
+    """Ring and sequence, PLC-triggered or free-running; results go on to `results`. Not thread-safe."""
 
-    def __init__(self, *, free_running: bool) -> None:
+    def __init__(self, *, free_running: bool, results: ResultBuffer | None = None) -> None:
         self._free_running = free_running
         self.ring = Ring()
-        self.last = LastResult()
+        self.results = results or ResultBuffer()
         self.result_seq = 0
         self.completed = False
         self._open: dict[int, Part] = {}  # slot -> the part whose verdict it waits for
@@ -69,13 +58,18 @@ class VerdictBoard:
             says = entry.verdict in (Verdict.ACCEPT, Verdict.REJECT, Verdict.UNKNOWN)
             if belongs and says and id_distance(entry.id, present) <= _HALF_RANGE:
                 self.ring.put(entry)
-        self.result_seq = result_seq
+        self.count_from(result_seq)
         self.completed = completed
+
+    def count_from(self, result_seq: int) -> None:
+        """Take `result_seq` for the last one given; no result is shown."""
+        self.result_seq = result_seq
+        self.results.clear(result_seq)
 
     def clear(self) -> None:
         """Set all slots to ID 0 and forget every open part; the sequence counts on."""
         self.ring.clear()
-        self.last = LastResult()
+        self.results.clear(self.result_seq)
         self._open.clear()
         self._unwritten.clear()
 
@@ -83,6 +77,7 @@ class VerdictBoard:
         """Open the slot of a triggered part; the older part that had the slot gets no verdict any more."""
         slot = part.trig_id % RING_SLOTS
         self._open[slot] = part
+        self.results.newest_trig_id = part.trig_id
         # After a whole turn of the ids the slot may hold this very id: that verdict is another part's.
         if self.ring.find(part.trig_id) is not None:
             self._empty(slot)
@@ -100,7 +95,8 @@ class VerdictBoard:
             result = replace(result, verdict=Verdict.UNKNOWN, reason=Reason.VERDICT_LATE)
         self.result_seq = next_id(self.result_seq)
         self.completed = not self.completed
-        self.last = LastResult(
+        last = LastResult(
+            seq=self.result_seq,
             trig_id=result.trig_id,
             verdict=result.verdict,
             reason=result.reason,
@@ -108,8 +104,13 @@ class VerdictBoard:
             score=result.score if math.isfinite(result.score) else _REAL_MAX,
             latency_ms=max(0, min(_WORD_MAX, round((now - result.seen_at) * 1000.0))),
         )
-        self._write_slot(result)
+        self.results.add(last)
+        self._write_slot(result, last.score_relative)
         return Placed(result.part_id, self.result_seq, result.verdict, result.reason, now)
+
+    def waits_for(self, part_id: int) -> bool:
+        """Whether the part still has its slot and no verdict."""
+        return any(part.part_id == part_id for part in self._open.values())
 
     def unwritten(self) -> list[int]:
         """Part ids whose verdict stands on the board and was in no acknowledged write yet."""
@@ -137,9 +138,9 @@ class VerdictBoard:
             return Reason.OFFLINE, why
         return None
 
-    def _write_slot(self, result: Result) -> None:
+    def _write_slot(self, result: Result, score_relative: int) -> None:
         if not self._free_running:
-            number, a, b = result.trig_id, self.last.score_relative, 0
+            number, a, b = result.trig_id, score_relative, 0
             self._open.pop(number % RING_SLOTS)
         else:
             self._judged.append(result.part_id)

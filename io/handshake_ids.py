@@ -66,11 +66,16 @@ class IdTracker:
         ]
 
     def follow(
-        self, plc: PlcImage, poll_started: float, previous_started: float, now: float, *, accepts: bool
+        self,
+        plc: PlcImage,
+        poll_started: float,
+        previous_started: float,
+        now: float,
+        refused: Reason | None,
     ) -> list[Event]:
-        """Take a good poll: its start, the start of the good poll before it, and the moment it is taken.
+        """Take a good poll: its start, the start of the last good one without this trigger, and the moment.
 
-        `accepts`: new parts may be inspected now; where they may not, they are UNKNOWN/41.
+        `refused`: a new part is not inspected now but UNKNOWN with this reason.
         """
         if plc.plc_epoch != self.epoch:
             return self._restart(plc, poll_started, now)
@@ -84,7 +89,7 @@ class IdTracker:
             return self._step_back(now)
         if distance > 1:
             return self._gap(distance, now)
-        return [self._trigger(plc, previous_started, now, accepts=accepts)]
+        return [self._trigger(plc, previous_started, now, refused)]
 
     def _take(self, plc: PlcImage) -> None:
         self.epoch = plc.plc_epoch
@@ -106,11 +111,11 @@ class IdTracker:
         return events
 
     def _trigger(
-        self, plc: PlcImage, previous_started: float, now: float, *, accepts: bool
+        self, plc: PlcImage, previous_started: float, now: float, refused: Reason | None
     ) -> Trigger | Settled:
         part = self._next_part(plc.trig_id)
-        if not accepts:
-            return self._settle(part, Reason.OFFLINE, now)
+        if refused is not None:
+            return self._settle(part, refused, now)
         # The id appeared at some time after the previous good poll started: that bounds its age.
         if now - previous_started > self._max_age_s:
             return self._settle(part, Reason.TRIGGER_LATE, now)

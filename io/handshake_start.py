@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inspectd.io.handshake_faults import LISTEN_S
-from inspectd.io.plc import RING_SLOTS, id_distance, step_back
+from inspectd.io.plc import RING_SLOTS, Ring, id_distance, step_back
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from inspectd.io.plc_events import RecordedIds
 
 _HALF_RANGE = 32767
@@ -40,6 +42,17 @@ class OrphanId:
     trig_id: int
     part_id: int
     in_force: bool
+
+
+def newest_shown(result_seq: int, ring_words: Sequence[int]) -> int:
+    """RESULT_SEQ given last in free-running mode; `result_seq` is the one that stands in word 37.
+
+    With BufferResults results wait behind that one, while they stand in the ring already.
+    """
+    numbers = [entry.id for entry in Ring(ring_words) if entry.id != 0]
+    ahead = [id_distance(result_seq, number) for number in numbers]
+    steps = max((distance for distance in ahead if distance <= _HALF_RANGE), default=0)
+    return step_back(result_seq, -steps) if steps else result_seq
 
 
 def last_sequence(written: int, recorded: RecordedIds) -> int:

@@ -41,7 +41,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The link itself gave this id UNKNOWN (reason 20, 40 or 41): the agent only records it.
+    """The link itself gave this id UNKNOWN (reason 20, 40, 41 or 42): the agent only records it.
 
     `published`: the verdict stands in the ring; False for ids whose slot belongs to a newer id already.
     `serial` and `lot` are known of the newest id alone; "" for those that were passed over.
