@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from inspectd.agent.config import StationSettings, read_config
 from inspectd.agent.errors import ConfigError
+from inspectd.agent.output_checks import output_problems
 from inspectd.agent.times import position_wait_ms, trigger_lead_ms, window_close_ms
 from inspectd.agent.yaml_file import line_of
 from inspectd.io.camera_settings import VideoCameraSettings
@@ -51,7 +52,8 @@ def find_problems(settings: StationSettings) -> list[Problem]:
     """Apply every rule."""
     rules = [_classes, _trigger, _deadlines, _travel, _stamps]
     rules.append(_free_running if settings.plc.mode == "free_running" else _windows)
-    return [problem for rule in rules for problem in rule(settings)]
+    found = [problem for rule in rules for problem in rule(settings)]
+    return found + [Problem(key, text) for key, text in output_problems(settings)]
 
 
 def _classes(settings: StationSettings) -> Iterator[Problem]:

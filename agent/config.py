@@ -20,6 +20,7 @@ from inspectd.io.camera_settings import (
     FolderCameraSettings,
     VideoCameraSettings,
 )
+from inspectd.io.output_settings import AnyOutputSettings, with_paths
 from inspectd.io.plc_settings import AnyPlcSettings
 
 
@@ -88,6 +89,9 @@ class StationSettings(_Settings):
     classes: Annotated[list[ClassSettings], Field(min_length=1, description="the product classes")]
     engine: RuntimeSettings = Field(default_factory=RuntimeSettings)
     record: RecordSettings
+    outputs: list[AnyOutputSettings] = Field(
+        default_factory=list[AnyOutputSettings], description="accept pulse and reports beside the PLC link"
+    )
 
     @property
     def camera(self) -> CameraSettings:
@@ -129,5 +133,8 @@ def read_config(path: Path) -> tuple[StationSettings, CommentedMap]:
     elif isinstance(camera, VideoCameraSettings) and not camera.is_device and not camera.is_stream:
         source = str(absolute(camera.source, "cameras", 0, "source"))
         camera = camera.model_copy(update={"source": source})
-    update = {"classes": classes, "record": record, "cameras": [camera]}
+    outputs = [
+        with_paths(output, absolute, "outputs", number) for number, output in enumerate(settings.outputs)
+    ]
+    update = {"classes": classes, "record": record, "cameras": [camera], "outputs": outputs}
     return settings.model_copy(update=update), document

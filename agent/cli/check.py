@@ -10,6 +10,7 @@ from inspectd.agent.checks import Key, Problem, find_problems
 from inspectd.agent.cli.output import print_json, say
 from inspectd.agent.config import StationSettings, read_config
 from inspectd.agent.errors import ConfigError
+from inspectd.agent.output_checks import output_problems_on_disk
 from inspectd.inference.bundle import load_bundle
 from inspectd.inference.errors import BundleError
 from inspectd.inference.runtime import RuntimeSettings
@@ -59,6 +60,7 @@ def _find_on_disk(settings: StationSettings) -> list[Problem]:
     is_video = isinstance(camera, VideoCameraSettings)
     if is_video and not (camera.is_device or camera.is_stream or _holds(Path(camera.source).is_file)):
         problems.append(Problem(("cameras", 0, "source"), f"{camera.source}: no such video file; name one"))
+    problems += [Problem(key, text) for key, text in output_problems_on_disk(settings)]
     folder = settings.record.folder
     existing = next(parent for parent in (folder, *folder.parents) if _holds(parent.exists))
     if not os.access(existing, os.W_OK | os.X_OK):
