@@ -17,6 +17,7 @@ if [ "${1:-venv}" = all ]; then
     want gcc gcc
     want libc6-dev /usr/include/stdio.h
     want libmodbus-dev /usr/include/modbus/modbus.h
+    want mosquitto /usr/sbin/mosquitto
     want systemd systemd-analyze
 fi
 [ -z "$missing" ] && exit 0
