@@ -10,12 +10,14 @@ import numpy as np
 
 from inspectd.calibration.choice import KeyChoice, choose, recheck_kept
 from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.fold_plan import plan_folds
 from inspectd.calibration.folds import FoldScores, fold_scores
 from inspectd.calibration.key_scores import StepProgress, score_images
 from inspectd.calibration.lacking import checked, lacking
 from inspectd.calibration.layout import read_layout
 from inspectd.calibration.rates import supportable_rate
 from inspectd.calibration.scales import carry_over, with_recheck
+from inspectd.calibration.tail import check_tail
 from inspectd.calibration.threshold import percent
 from inspectd.calibration.threshold_settings import NEEDS_DEFECTS, ThresholdSettings
 from inspectd.calibration.unseen import Unseen, good_outside_test, seen_by_training, unseen_images
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from inspectd.calibration.contents import Image
     from inspectd.calibration.layout import Layout
     from inspectd.inference.manifest import Limits
 
@@ -153,8 +156,13 @@ def _by_folds(
     good = good_outside_test(read_layout(data))
     if not good:
         raise CalibrationError(f"{data}: no good images outside test/. Put some in train/good.")
-    folded = fold_scores(bundle, good, settings.folds, settings.seed, settings.vgg19, progress)
-    comparison = _against_own(bundle, folded)
+    plan = plan_folds(bundle, good, settings.folds, settings.seed, settings.vgg19, progress)
+    # What would refuse the scores in the end is asked before the trainings.
+    if settings.method == "tail":
+        check_tail(len(plan.images), settings.false_reject_rate)
+    unseen = _places_unseen(bundle, plan.images)
+    folded = fold_scores(plan, progress)
+    comparison = _against_own(bundle, folded, unseen)
     check_siblings(folded.medians, comparison)
     before = bundle.decision.limits
     keys = {key: choose(settings, scores, [], before=before[key]) for key, scores in folded.by_key.items()}
@@ -168,7 +176,8 @@ def _by_folds(
     numbers = {
         "folds": settings.folds,
         "unfit": len(good) - len(folded.images),
-        "not_run": folded.not_run,
+        "not_run": plan.not_run,
+        "resumed": folded.resumed,
         "sibling_to_own_median": comparison,
     }
     return _compose(bundle, settings, keys, source, provisional, numbers, reserved=())
@@ -191,21 +200,26 @@ def check_siblings(medians: Sequence[float], comparison: float) -> None:
     )
 
 
-def _against_own(bundle: Bundle, folded: FoldScores) -> float:
-    """Return the median of sibling's score / own score, over parts that the bundle's model did not see.
+def _places_unseen(bundle: Bundle, images: Sequence[Image]) -> list[int]:
+    """Return where the images stand that the bundle's model did not see.
 
-    Raises CalibrationError if there are none to compare by.
+    Raises CalibrationError if there are none.
     """
     seen = seen_by_training(bundle)
-    places = [place for place, image in enumerate(folded.images) if image.id not in seen]
+    places = [place for place, image in enumerate(images) if image.id not in seen]
     if not places:
         raise CalibrationError(
             "no good part that training did not use, to hold the sibling models against this one by."
             " Put one or more in validation/good."
         )
-    own = score_images(bundle, [folded.images[place] for place in places]).by_key
+    return places
+
+
+def _against_own(bundle: Bundle, folded: FoldScores, unseen: Sequence[int]) -> float:
+    """Return the median of sibling's score / own score, over the parts at the places `unseen`."""
+    own = score_images(bundle, [folded.images[place] for place in unseen]).by_key
     key = next(iter(own))
-    siblings = [folded.by_key[key][place] for place in places]
+    siblings = [folded.by_key[key][place] for place in unseen]
     return float(np.median(np.divide(siblings, own[key].good)))
 
 

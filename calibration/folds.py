@@ -23,19 +23,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from inspectd.calibration.data import read_pixels
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.fit import fit
-from inspectd.calibration.key_scores import open_keys, prepared_image
-from inspectd.calibration.settings import Recipe
+from inspectd.calibration.fold_plan import FoldPlan, trained_on, training_seed
+from inspectd.calibration.kept_folds import Fold, KeptFolds
+from inspectd.calibration.key_scores import open_keys
 from inspectd.calibration.trainer import Progress
 from inspectd.calibration.weights import in_memory_order
 from inspectd.inference.export import export_onnx
@@ -46,11 +46,7 @@ if TYPE_CHECKING:
 
     from inspectd.calibration.contents import Image
     from inspectd.calibration.key_scores import StepProgress
-    from inspectd.inference.bundle import Bundle
     from inspectd.inference.model import EncoderDecoder
-
-FEWEST_TO_TRAIN = 8
-"""Six that move weights and two that stop, as for a bundle."""
 
 _STOPPING_SHARE = 0.05
 _STOPPING_MOST = 64
@@ -64,115 +60,85 @@ class FoldScores:
     by_key: dict[str, list[float]]
     medians: tuple[float, ...]
     """Median score of each fold, by its own sibling, under the first key: equal but for chance."""
-    not_run: dict[str, str]
+    resumed: int
+    """Folds whose scores were there from a run that was cut off."""
 
 
-def fold_scores(
-    bundle: Bundle,
-    images: Sequence[Image],
-    folds: int,
-    seed: int,
-    vgg19: str | None,
-    progress: StepProgress | None = None,
-) -> FoldScores:
-    """Train `folds` siblings and pool the scores of the images that each did not see; `seed` deals them.
+def fold_scores(plan: FoldPlan, progress: StepProgress | None = None) -> FoldScores:
+    """Train a sibling for each fold and pool the scores of the images that each did not see.
 
-    `vgg19` as for training; None: only if the bundle had none. Raises CalibrationError for too few images,
-    another product's image size, or siblings that would not begin with the bundle's pre-trained weights.
+    The scores of finished folds are kept beside the bundle: the same call goes on there after whatever cut it
+    off. Raises CalibrationError if they cannot be written, or for a sibling whose training fails.
     """
-    recipe = recipe_of(bundle)
-    source = _weights_source(bundle, vgg19)
-    prepared = [prepared_image(bundle, read_pixels(image.file), str(image.file)) for image in images]
-    fit_ones = [(image, pixels) for image, pixels in zip(images, prepared, strict=True) if pixels is not None]
-    count = len(fit_ones)
-    if folds > count or count - -(-count // folds) < FEWEST_TO_TRAIN:
-        raise CalibrationError(
-            f"{count} good images are too few for {folds} folds: each sibling trains on at least"
-            f" {FEWEST_TO_TRAIN}. Give more images."
-        )
-    usable = np.concatenate([pixels for _, pixels in fit_ones])
-    order = np.random.default_rng(seed).permutation(count)
-    pooled: dict[str, NDArray[np.float64]] = {}
-    not_run: dict[str, str] = {}
+    count = len(plan.images)
+    kept = KeptFolds(plan.bundle, plan.identity)
+    kept.check_room()  # before the first training, not after it
+    order = np.random.default_rng(plan.seed).permutation(count)
+    pooled = {key: np.full(count, np.nan) for key in plan.identity.keys}
     medians: list[float] = []
-    training_seed, most = _training_seed(bundle), _trained_on(bundle)
-    began = time.monotonic()
-    for number, held_out in enumerate(np.array_split(order, folds)):
-        rest = np.setdiff1d(order, held_out, assume_unique=True)
-        rest = np.random.default_rng((seed, number)).permutation(rest)
-        stopping = max(2, min(_STOPPING_MOST, round(_STOPPING_SHARE * count)))
-        tell = _tell(progress, number, folds, began)
-        # No more than the bundle trained on: more images are more steps, and lower scores.
-        parts = usable[rest[stopping:][:most]], usable[rest[:stopping]]
-        fitted = fit(recipe, *parts, training_seed, source, progress=tell)
-        if list(fitted.weights.loaded) != bundle.manifest.vgg19.get("loaded"):
-            raise CalibrationError(
-                f"--vgg19 {source}: holds other layers than the bundle began with."
-                " Give the weights that it had."
-            )
-        scores, not_run = _held_out_scores(bundle, fitted.model, usable[held_out])
-        medians.append(float(np.median(next(iter(scores.values())))))
-        for key, values in scores.items():
-            pooled.setdefault(key, np.full(count, np.nan))[held_out] = values
-    by_key = {key: values.tolist() for key, values in pooled.items()}
-    return FoldScores(tuple(image for image, _ in fit_ones), by_key, tuple(medians), not_run)
+    resumed, began = 0, time.monotonic()
+    for number, held_out in enumerate(np.array_split(order, plan.folds)):
+        fold = kept.find(number, len(held_out))
+        if fold is None:
+            tell = _tell(progress, number, plan.folds, resumed, began)
+            fold = _train_and_score(plan, number, order, held_out, tell)
+            kept.add(number, fold)
+        else:
+            resumed += 1
+        medians.append(float(np.median(fold.scores[plan.identity.keys[0]])))
+        for key, scores in fold.scores.items():
+            pooled[key][held_out] = scores
+    by_key = {key: scores.tolist() for key, scores in pooled.items()}
+    return FoldScores(plan.images, by_key, tuple(medians), resumed)
 
 
-def recipe_of(bundle: Bundle) -> Recipe:
-    """Return the recipe that a bundle was trained by. Raises CalibrationError if its manifest has none."""
-    training = bundle.manifest.training
+def _train_and_score(
+    plan: FoldPlan,
+    number: int,
+    order: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    tell: Callable[[Progress], None] | None,
+) -> Fold:
+    """Train the sibling of one fold on the other images, and score those held out."""
+    rest = np.setdiff1d(order, held_out, assume_unique=True)
+    rest = np.random.default_rng((plan.seed, number)).permutation(rest)
+    stopping = max(2, min(_STOPPING_MOST, round(_STOPPING_SHARE * len(order))))
+    # No more than the bundle trained on: more images are more steps, and lower scores.
+    training = rest[stopping:][: trained_on(plan.bundle)]
+    parts = plan.prepared[training], plan.prepared[rest[:stopping]]
+    fitted = fit(plan.recipe, *parts, training_seed(plan.bundle), plan.weights, progress=tell)
     try:
-        return Recipe.model_validate(
-            {name: training[name] for name in Recipe.model_fields if name in training}
-        )
-    except ValueError as error:
+        return Fold(scores=_held_out_scores(plan, fitted.model, plan.prepared[held_out]))
+    except (OSError, ValueError) as error:
         raise CalibrationError(
-            f"{bundle.folder}: its recipe is not one of this program ({error}). Train it again."
+            f"sibling {number + 1} of {plan.folds} cannot be scored: {error}. Mend that; the same command"
+            " goes on after the folds before."
         ) from error
 
 
-def _training_seed(bundle: Bundle) -> int:
-    """Return the seed that the bundle was trained by: siblings begin with the same weights."""
-    seed = bundle.manifest.training.get("seed")
-    return seed if isinstance(seed, int) else 0
-
-
-def _trained_on(bundle: Bundle) -> int | None:
-    """Return how many images the bundle trained on; None if its manifest does not say."""
-    images = bundle.manifest.training.get("images")
-    names = images.get("train") if isinstance(images, dict) else None
-    return len(cast("list[Any]", names)) if isinstance(names, list) else None
-
-
-def _weights_source(bundle: Bundle, vgg19: str | None) -> str:
-    began_with = str(bundle.manifest.vgg19.get("source", "none"))
-    if vgg19 is None and began_with not in ("none", "auto"):
-        raise CalibrationError(
-            f"the bundle began with pre-trained weights ({began_with}): its siblings must too."
-            f" Name them with --vgg19."
-        )
-    return vgg19 or began_with
-
-
 def _held_out_scores(
-    bundle: Bundle, model: EncoderDecoder, images: NDArray[np.uint8]
-) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Score images by a sibling on every runtime of the bundle, as its own graph would be."""
-    noise = bundle.manifest.noise
+    plan: FoldPlan, model: EncoderDecoder, images: NDArray[np.uint8]
+) -> dict[str, tuple[float, ...]]:
+    """Score images by a sibling on every runtime that runs here, as its own graph would be."""
+    noise = plan.bundle.manifest.noise
     graph = ScoringGraph(in_memory_order(model, torch.contiguous_format), noise.sigma, noise.seed)
     with tempfile.TemporaryDirectory(prefix="inspectd-fold-") as folder:
         file = Path(folder) / "sibling.onnx"
         export_onnx(graph, file)
-        with open_keys(bundle, list(bundle.decision.limits), file) as (runtimes, not_run):
-            scores = {
-                key: [float(runtime.infer(image[np.newaxis]).score[0]) for image in images]
+        with open_keys(plan.bundle, plan.identity.keys, file) as (runtimes, not_run):
+            if not_run:
+                raise CalibrationError(
+                    f"a sibling does not run as the bundle does: {'; '.join(not_run.values())}. Run the same"
+                    " command again."
+                )
+            return {
+                key: tuple(float(runtime.infer(image[np.newaxis]).score[0]) for image in images)
                 for key, runtime in runtimes.items()
             }
-    return scores, not_run
 
 
 def _tell(
-    progress: StepProgress | None, number: int, folds: int, began: float
+    progress: StepProgress | None, number: int, folds: int, resumed: int, began: float
 ) -> Callable[[Progress], None] | None:
     """Turn one training's progress into that of all: the siblings to come take as long as those before."""
     if progress is None:
@@ -182,7 +148,7 @@ def _tell(
     def tell(now: Progress) -> None:
         elapsed = time.monotonic() - began
         own_s = elapsed - before_s
-        whole = (before_s + own_s + now.seconds_left) / (number + 1)
+        whole = (before_s + own_s + now.seconds_left) / (number - resumed + 1)
         left = now.seconds_left + whole * (folds - number - 1)
         text = f"sibling {number + 1} of {folds}, loss {now.loss:.4f}"
         progress(number * now.steps + now.step, folds * now.steps, text, left)

@@ -71,17 +71,7 @@ def tail_threshold(
     """
     ordered = descending(scores)
     count = len(ordered)
-    exceedances = math.floor(TAIL_SHARE * count)
-    if exceedances < FEWEST_EXCEEDANCES:
-        raise CalibrationError(
-            f"no tail from {count} good parts: {exceedances} in the largest tenth, {FEWEST_EXCEEDANCES} are"
-            f" needed ({math.ceil(FEWEST_EXCEEDANCES / TAIL_SHARE)} parts). {_USE_QUANTILE}, or give more."
-        )
-    if not 1 / (FURTHEST * count) <= rate < TAIL_SHARE:
-        raise CalibrationError(
-            f"no tail for a false-reject rate of {rate:g}: {count} parts tell of rates from"
-            f" {1 / (FURTHEST * count):.2g} to {TAIL_SHARE:g}. {_USE_QUANTILE}, or another rate."
-        )
+    exceedances = check_tail(count, rate)
     level = float(ordered[exceedances])
     excess = ordered[:exceedances] - level
     fitted = _fit(excess)
@@ -127,6 +117,25 @@ def tail_threshold(
         rate_interval=(low_rate, high_rate),
         resamples=resamples,
     )
+
+
+def check_tail(count: int, rate: float) -> int:
+    """Return how many of so many good scores a tail is fitted to.
+
+    Raises CalibrationError if they are too few, or do not tell of the rate.
+    """
+    exceedances = math.floor(TAIL_SHARE * count)
+    if exceedances < FEWEST_EXCEEDANCES:
+        raise CalibrationError(
+            f"no tail from {count} good parts: {exceedances} in the largest tenth, {FEWEST_EXCEEDANCES} are"
+            f" needed ({math.ceil(FEWEST_EXCEEDANCES / TAIL_SHARE)} parts). {_USE_QUANTILE}, or give more."
+        )
+    if not 1 / (FURTHEST * count) <= rate < TAIL_SHARE:
+        raise CalibrationError(
+            f"no tail for a false-reject rate of {rate:g}: {count} parts tell of rates from"
+            f" {1 / (FURTHEST * count):.2g} to {TAIL_SHARE:g}. {_USE_QUANTILE}, or another rate."
+        )
+    return exceedances
 
 
 def _fit(excess: NDArray[np.float64]) -> tuple[float, float] | None:

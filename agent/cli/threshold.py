@@ -15,6 +15,7 @@ from inspectd.inference.bundle import Bundle, load_bundle
 
 if TYPE_CHECKING:
     from inspectd.calibration.decide import Choice
+    from inspectd.calibration.threshold_settings import ThresholdSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def run_threshold(options: ThresholdOptions, settings: dict[str, Any], *, as_jso
             after = put_in_force(bundle, choice, why=options.why, by=by)
     except CalibrationError as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        fail(_stopped(bundle, chosen), status=130)
     _show(bundle, after, choice, written=not options.dry_run, as_json=as_json)
 
 
@@ -112,6 +115,8 @@ def _show(bundle: Bundle, after: Bundle, choice: Choice, *, written: bool, as_js
         return
     for key, why in choice.numbers.get("not_run", {}).items():
         note(f"{key} does not run here: {why}")
+    if resumed := choice.numbers.get("resumed"):
+        note(f"{resumed} of {choice.numbers['folds']} folds were there from a run before")
     if choice.left_out:
         note(f"images left out: {choice.left_out}")
     if not choice.numbers.get("training_found", True):
@@ -124,6 +129,14 @@ def _show(bundle: Bundle, after: Bundle, choice: Choice, *, written: bool, as_js
     for sentence in choice.how.split(". "):
         say(f"  {sentence}")
     say_outcome(choice.provisional, after.decision.version, written=written)
+
+
+def _stopped(bundle: Bundle, settings: ThresholdSettings) -> str:
+    from inspectd.calibration.kept_folds import kept_file
+
+    if settings.folds and kept_file(bundle).exists():
+        return f"stopped; the same command goes on after the folds finished, kept in {kept_file(bundle)}"
+    return "stopped; nothing was changed"
 
 
 def _wrong_option(error: ValidationError) -> str:

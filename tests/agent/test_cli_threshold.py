@@ -12,6 +12,8 @@ import command
 import numpy as np
 import pytest
 
+from inspectd.calibration import decide
+from inspectd.calibration.kept_folds import kept_file
 from inspectd.inference.bundle import adjust_limits, load_bundle
 
 SHIPPED = Path(str(files("inspectd.configs") / "bundles" / "buttons"))
@@ -185,6 +187,24 @@ def test_wrong_options_are_one_clear_message(
 ) -> None:
     """On standard error, with status 2 for options, 1 for what they name."""
     assert inspectd("calibrate", "threshold", bundle, *arguments).refuses(status, told)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_ctrl_c_says_what_is_kept(
+    inspectd: command.Inspectd, bundle: Path, monkeypatch: pytest.MonkeyPatch, *, kept: bool
+) -> None:
+    """Whoever stops hours of trainings must know whether they are lost; the decision stays."""
+
+    def stopped(*_: object) -> None:
+        if kept:
+            kept_file(load_bundle(bundle)).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(decide, "choose_from_images", stopped)
+    before = load_bundle(bundle).decision_id
+    told = "the same command goes on after the folds finished" if kept else "nothing was changed"
+    assert inspectd("calibrate", "threshold", bundle, "data", "--folds", 5).refuses(130, told)
+    assert load_bundle(bundle).decision_id == before
 
 
 def test_adjust_shows_before_and_after(inspectd: command.Inspectd, bundle: Path) -> None:

@@ -97,6 +97,8 @@ def test_only_parts_that_training_did_not_see_count(bundle: Bundle, data: Path, 
     choice = choose_from_images(bundle, data, ThresholdSettings())
     assert choice.keys[KEY].numbers["good"] == len(unseen)
     assert choice.limits[KEY].threshold == pytest.approx(max(own_scores(bundle, unseen)), rel=SAME)
+    chosen_by = {file_id(file)[:16] for file in [*unseen, *(data / "validation" / "spot").iterdir()]}
+    assert set(choice.chosen_by) == chosen_by
     # A training image saved once more changes nothing.
     copied = Path(shutil.copytree(data, tmp_path / "data"))
     for number, file in enumerate(file for file in files if file_id(file)[:16] in seen):
@@ -201,6 +203,7 @@ def test_defects_of_test_are_taken_only_when_asked_and_reserved(
     assert sorted(ids[name] for name in choice.reserved) == ["good"] * 3 + ["spot"] * 3
     after = put_in_force(bundle, choice, why="x", by="x")
     assert after.decision.reserved == choice.reserved
+    assert set(choice.reserved) < set(choice.chosen_by) <= set(after.decision.chosen_by)
     assert choose_from_images(after, data, asked.model_copy(update={"seed": 3})).reserved == choice.reserved
 
 
@@ -253,22 +256,26 @@ def test_folds_score_every_good_part_by_a_sibling(
 ) -> None:
     """Those that trained the bundle too; it is said, compared, and stays provisional whatever the rate."""
     monkeypatch.setattr(decide, "MOST_DIFFERENT", 1000.0)  # after two passes, every model is another
-    seen: list[tuple[float, float]] = []
+    seen: list[tuple[float, float, str]] = []
+    settings = ThresholdSettings(folds=2, false_reject_rate=0.4)
     choice = choose_from_images(
-        bundle,
-        data,
-        ThresholdSettings(folds=2, false_reject_rate=0.4),
-        lambda done, total, _text, _left: seen.append((done, total)),
+        bundle, data, settings, lambda done, total, text, _left: seen.append((done, total, text))
     )
     numbers = choice.keys[KEY].numbers
-    assert numbers["good"] == 15 + 8
+    assert numbers["good"] == len(choice.chosen_by) == 15 + 8
     assert len(numbers["quantile"]["interval"]) == 2
     assert "sibling models" in choice.how
     assert "production must confirm" in choice.provisional
     assert choice.numbers["sibling_to_own_median"] > 0
-    done, total = zip(*seen, strict=True)
+    done, total, _ = zip(*(each for each in seen if each[2].startswith("sibling")), strict=True)
     assert list(done) == sorted(done)
     assert done[-1] == total[-1]
+    assert seen[22] == (23, 23, "reading")
+    again = choose_from_images(bundle, data, settings)
+    assert (choice.numbers["resumed"], again.numbers["resumed"]) == (0, 2), (
+        "what is there is not trained again"
+    )
+    assert again.limits == choice.limits
 
 
 def test_too_few_images_for_folds_are_refused(bundle: Bundle, data: Path, tmp_path: Path) -> None:
