@@ -10,10 +10,10 @@ PYTEST := .venv-dev/bin/python -m pytest
 demo: .venv/installed
 	.venv/bin/inspectd demo $(DEMO)
 
-test: .venv-dev/installed system-packages
+test: .venv-dev/installed .venv-dev/peers/installed system-packages
 	$(PYTEST) -m "not system"
 
-test-system: .venv-dev/installed system-packages
+test-system: .venv-dev/installed .venv-dev/peers/installed system-packages
 	$(PYTEST) -m system
 
 lint: .venv-dev/installed
@@ -52,6 +52,10 @@ system-packages:
 	.venv-dev/bin/python $(PIP_INSTALL) torch
 	.venv-dev/bin/python $(PIP_INSTALL) -e ".[dev]"
 	touch $@
+
+# Modbus and S7 libraries of others, which the tests run as PLCs: from npm, and the native snap7.
+.venv-dev/peers/installed: .venv-dev/installed tests/peers/install.py tests/peers/package-lock.json
+	.venv-dev/bin/python tests/peers/install.py .venv-dev/peers && touch $@ || true
 
 clean:
 	rm -rf .venv .venv-dev work build *.egg-info

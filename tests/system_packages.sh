@@ -19,6 +19,7 @@ if [ "${1:-venv}" = all ]; then
     want libmodbus-dev /usr/include/modbus/modbus.h
     want mosquitto /usr/sbin/mosquitto
     want systemd systemd-analyze
+    want mbpoll mbpoll
 fi
 [ -z "$missing" ] && exit 0
 sudo=$([ "$(id -u)" = 0 ] || echo "sudo -n")
