@@ -26,7 +26,7 @@ class Cell:
 
     `position` is the belt's travel when the part broke the photo-eye, in counts since the PLC's start (it
     does not wrap). In free-running mode a cell is made at the gate and has `trig_id` 0. `part`, `issued_at`,
-    `seen_at` and `verdicts` are for the record alone; no clause looks at them.
+    `seen_at`, `verdicts` and `taken` are for the record alone; no clause looks at them.
     """
 
     position: int
@@ -43,6 +43,8 @@ class Cell:
     """Time of the first scan that saw a verdict of this id with the right CHECK, s, monotonic."""
     verdicts: tuple[tuple[int, int], ...] = ()
     """Every (verdict, reason) seen under this id with the right CHECK, in order, without repetition."""
+    taken: int = 0
+    """Verdict taken from word 39 as this part's, 0 if none was."""
 
 
 @dataclass(slots=True)

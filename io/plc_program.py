@@ -23,12 +23,13 @@ from inspectd.io.plc import (
     next_id,
     step_back,
 )
+from inspectd.io.plc_level import HANDSHAKES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from inspectd.io.conveyor import Crossing
-    from inspectd.io.plc_simulator_settings import PanelChange, PlcSimulatorSettings
+    from inspectd.io.plc_simulator_settings import Panel, PlcSimulatorSettings
 
 HEARTBEAT_S = 0.1
 CLEAR_FAULT_S = 0.3
@@ -37,25 +38,6 @@ _COPIES_KEPT = 256
 
 PLC_OFF = "plc_off"
 NO_ENTRY = "no_entry"
-
-
-@dataclass(slots=True)
-class Panel:
-    """What a person at the PLC can set; it survives a power cycle. `control` is word 1, ClearFault apart."""
-
-    recipe: int
-    lot: str
-    control: Control = Control.TRIGGER_ENABLE
-    version: int = 1
-    clear_fault_until: float = -math.inf
-    skip_ids: int = 0
-    """How many ids the next trigger leaves out, once: a fault of the PLC to test the agent with."""
-    confirm_rejects: bool = True
-
-    def change(self, change: PanelChange) -> None:
-        """Set what `change` names."""
-        for name, value in change.model_dump(exclude_none=True).items():
-            setattr(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +86,7 @@ class PlcProgram:
         self._heartbeat = 0
         self._beat_due = -math.inf
         self._confirmed = 0
-        self._ack_seq = 0
+        self._handshake = HANDSHAKES[settings.handshake](panel, self._issued)
 
     def heartbeat_age(self, now: float) -> float:
         """Time since vision HEARTBEAT last changed, s; infinite before its first change."""
@@ -116,6 +98,7 @@ class PlcProgram:
         """Run one scan; `words` are 32 to 131. Gives the part triggered, if any, and what the gate did."""
         moved = travel - self._start_travel
         self._read_vision(now, words[:VISION_WORDS])
+        self._handshake.scan(now, words[:VISION_WORDS])
         self._copy_ring(now, moved, words[VISION_WORDS:])
         if not self._recipes or self._recipes[-1][1] != self._panel.recipe:
             self._recipes.append((moved, self._panel.recipe))
@@ -134,11 +117,11 @@ class PlcProgram:
         clearing = Control.CLEAR_FAULT if now < panel.clear_fault_until else Control(0)
         return PlcImage(
             heartbeat=self._heartbeat,
-            control=panel.control | clearing,
+            control=panel.control | self._handshake.control | clearing,
             trig_id=self.trig_id,
             recipe=panel.recipe if self._free_running else self._trigger.recipe,
             encoder=self._trigger.encoder,
-            ack_seq=self._ack_seq,
+            ack_seq=self._handshake.ack_seq,
             version=panel.version,
             plc_epoch=self.epoch,
             reject_confirm_id=self._confirmed,
@@ -159,7 +142,12 @@ class PlcProgram:
         if self._vision_beat is not None and self._vision.heartbeat != self._vision_beat:
             self._vision_beat_at = now
         self._vision_beat = self._vision.heartbeat
-        self._ack_seq = self._vision.result_seq
+
+    def _issued(self, trig_id: int) -> Cell | None:
+        """Give the part that an id was issued to, if the agent speaks of this epoch."""
+        cell = self._ring.cells[trig_id % RING_SLOTS]
+        mine = cell is not None and cell.trig_id == trig_id and self._vision.plc_epoch == self.epoch
+        return cell if mine else None
 
     # --- the shift register ----------------------------------------------------------------------------
 
@@ -194,6 +182,8 @@ class PlcProgram:
     def _issue(self, now: float, eye: Sequence[Crossing]) -> list[Cell]:
         """Trigger the next part: one id a scan at the most, since a change of TRIG_ID is the trigger."""
         self._waiting.extend(eye)
+        if not self._handshake.may_trigger():
+            self._waiting.clear()  # without an id these parts are rejected: later would be too late
         if not self._waiting:
             return []
         crossing = self._waiting.popleft()
@@ -213,6 +203,7 @@ class PlcProgram:
         )
         self._ring.cells[self.trig_id % RING_SLOTS] = cell
         self.register.append(cell)
+        self._handshake.trigger(now)
         self._trigger = PlcImage(
             recipe=cell.recipe,
             encoder=self._count(cell.position),

@@ -38,6 +38,8 @@ class PartRecord:
     """ID of the ring slot used: TRIG_ID, or RESULT_SEQ in free-running mode."""
     verdicts: tuple[tuple[int, int], ...] = ()
     """Every (verdict, reason) that stood under the part's id: at most one, if the agent keeps its word."""
+    taken: int = 0
+    """Verdict that the PLC took from word 39 as this part's; 0: none. The gate does not look at it."""
     eye_at: float
     issued_at: float | None = None
     """Scan that changed TRIG_ID."""

@@ -98,8 +98,8 @@ class PlcSimulator:
         """Give a command and wait until it is carried out; ValueError if the twin refuses it.
 
         power_cycle(off_s, retentive, belt_runs), belt(running), clear_fault(), control(bits, on),
-        panel(recipe, lot, version, skip_ids, confirm_rejects), tear(on), camera_fault(part, fault, ms),
-        status(), stop().
+        panel(recipe, lot, version, skip_ids, confirm_rejects, ack_results, heed_ready), tear(on),
+        camera_fault(part, fault, ms), status(), stop().
         """
         number = next(self._numbers)
         timeout = _REPLY_TIMEOUT_S + float(arguments.get("off_s", 0.0))

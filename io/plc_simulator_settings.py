@@ -1,10 +1,14 @@
-"""Settings of the PLC twin: the belt, the parts on it, the PLC program and the server."""
+"""Settings of the PLC twin: the belt, the parts on it, the PLC program and its panel, and the server."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from inspectd.io.plc import Control
 
 _WORD = 65535
 _DOUBLE_WORD = (1 << 32) - 1
@@ -22,6 +26,33 @@ class PanelChange(BaseModel):
         default=None, ge=0, le=_WORD, description="ids that the next trigger leaves out"
     )
     confirm_rejects: bool | None = Field(default=None, description="whether the reject sensor confirms")
+    ack_results: bool | None = Field(default=None, description="whether results are acknowledged")
+    heed_ready: bool | None = Field(
+        default=None, description="level handshake: whether Trigger waits for TriggerReady"
+    )
+
+
+@dataclass(slots=True)
+class Panel:
+    """What a person at the PLC can set; it survives a power cycle. `control` is word 1, ClearFault apart."""
+
+    recipe: int
+    lot: str
+    control: Control = Control.TRIGGER_ENABLE
+    version: int = 1
+    clear_fault_until: float = -math.inf
+    skip_ids: int = 0
+    """How many ids the next trigger leaves out, once: a fault of the PLC to test the agent with."""
+    confirm_rejects: bool = True
+    ack_results: bool = True
+    """Whether results are acknowledged, by ACK_SEQ and in the level handshake by ResultAck."""
+    heed_ready: bool = True
+    """Level handshake: whether Trigger is raised only while TriggerReady."""
+
+    def change(self, change: PanelChange) -> None:
+        """Set what `change` names."""
+        for name, value in change.model_dump(exclude_none=True).items():
+            setattr(self, name, value)
 
 
 class PlcSimulatorSettings(BaseModel):
@@ -53,6 +84,8 @@ class PlcSimulatorSettings(BaseModel):
     defect_rate: float = Field(default=0.1, ge=0, le=1)
 
     mode: Literal["plc_triggered", "free_running"] = "plc_triggered"
+    handshake: Literal["id_change", "level"] = "id_change"
+    buffer_results: bool = Field(default=False, description="sets BufferResults: results one by one")
     station: int = Field(default=1, ge=0, le=_WORD)
     recipe: int = Field(default=1, ge=0, le=_WORD)
     lot: str = Field(default="LOT-1", max_length=16, pattern=r"^[ -~]*$")

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from inspectd.io.conveyor import Conveyor
 from inspectd.io.gate import EMPTY_SLOT, Cell
-from inspectd.io.plc import PLC_WORDS, Status, VisionImage
+from inspectd.io.plc import PLC_WORDS, Control, Status, VisionImage
 from inspectd.io.plc_memory import PlcMemory
-from inspectd.io.plc_program import CLEAR_FAULT_S, PLC_OFF, GateDecision, Panel, PlcProgram
+from inspectd.io.plc_program import CLEAR_FAULT_S, PLC_OFF, GateDecision, PlcProgram
 from inspectd.io.plc_record import PartRecord
+from inspectd.io.plc_simulator_settings import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,8 @@ class PlcTwin:
     ) -> None:
         self.settings = settings
         self.memory = PlcMemory(settings.seed)
-        self.panel = Panel(recipe=settings.recipe, lot=settings.lot)
+        control = Control.TRIGGER_ENABLE | (Control.BUFFER_RESULTS if settings.buffer_results else Control(0))
+        self.panel = Panel(recipe=settings.recipe, lot=settings.lot, control=control)
         self.conveyor = Conveyor(settings)
         self.records: list[PartRecord] = []
         self._truth = truth
@@ -193,6 +195,7 @@ class PlcTwin:
             score_relative=copy.a if valid and cell.trig_id else None,
             result_id=copy.id if valid else 0,
             verdicts=cell.verdicts,
+            taken=cell.taken,
             eye_at=self._eye_at.pop(part),
             issued_at=cell.issued_at if cell.trig_id else None,
             verdict_at=cell.seen_at,
