@@ -21,6 +21,7 @@ class Classes:
         self._replaced: list[Scorer] = []
         self._unneeded: list[Scorer] = []
         self._refused: dict[int, str] = {}
+        self._failed: dict[int, str] = {}
         self.opening = threading.Lock()
         """Held while a part is opened: from the look at the scorer in force until the ledger has the part."""
         self.concerns: tuple[str, ...] = ()
@@ -30,14 +31,32 @@ class Classes:
         """Give the scorer in force; None for a recipe without a class."""
         return self._in_force.get(recipe)
 
+    def self_test_failure(self, recipe: int) -> str:
+        """Say why a configured class has no scorer; empty: it has one, or the recipe names no class."""
+        return self._failed.get(recipe, "")
+
+    @property
+    def failed(self) -> bool:
+        """Whether a configured class is without a scorer because its self-test failed."""
+        return bool(self._failed)
+
+    def knows(self, recipe: int) -> bool:
+        """Tell whether a recipe names a class of this station, judged or not."""
+        return recipe in self._in_force or recipe in self._failed
+
     def put_in_force(self, recipe: int, scorer: Scorer) -> None:
         """Let every part that is opened from now on be judged by this scorer."""
         with self.opening:
             if recipe in self._in_force:
                 self._replaced.append(self._in_force[recipe])
             self._in_force[recipe] = scorer
+        self._failed.pop(recipe, None)
         self._refused.pop(recipe, None)
         self._tell()
+
+    def fail(self, recipe: int, why: str) -> None:
+        """Note that a class failed its self-test at the start: its parts are UNKNOWN/34 until one passes."""
+        self._failed[recipe] = why
 
     def refuse(self, recipe: int, why: str) -> None:
         """Note that what is installed for a recipe could not be put in force; empty: it is in force."""

@@ -28,6 +28,19 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class ConfirmationSettings(_Settings):
+    """How closely the reject sensor's confirmations (REJECT_CONFIRM_ID) are watched."""
+
+    missing: int = Field(
+        ge=1, le=1000, description="missing confirmations in a row before the line is asked to stop"
+    )
+    within_parts: int = Field(
+        ge=1,
+        le=1000,
+        description="a rejected part is to be confirmed before so many parts have come after it",
+    )
+
+
 class LineSettings(_Settings):
     """The times and distances of the line. Every part of the law that says "on time" is set here."""
 
@@ -58,6 +71,9 @@ class LineSettings(_Settings):
         ge=1,
         le=10_000,
         description="parts in a row not accepted before the line is asked to stop",
+    )
+    confirmations: ConfirmationSettings | None = Field(
+        default=None, description="watch over the reject sensor; without it there is none"
     )
     shadow: bool = Field(default=False, description="judge and record, but accept nothing")
 

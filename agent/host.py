@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from inspectd.agent.classes import Classes
+from inspectd.agent.condition import Condition, no_class
+from inspectd.agent.confirmations import Confirmations
 from inspectd.agent.ledger import Ledger, OpenPart
 from inspectd.agent.line import Line
 from inspectd.agent.outcomes import Outcomes, in_force
-from inspectd.agent.record import Recorder
-from inspectd.agent.supervision import Faults, Pulse
+from inspectd.agent.supervision import Faults
 from inspectd.agent.times import PartTimes
 from inspectd.agent.verdict import Finding, InForce
 from inspectd.io.camera import Camera, Frame
+from inspectd.io.encoder import EncoderPoll
 from inspectd.io.plc import FaultCode, Reason, Verdict
 from inspectd.io.plc_events import (
     AgentState,
@@ -29,6 +32,7 @@ from inspectd.io.plc_events import (
     LinkUp,
     Placed,
     RecordedIds,
+    RejectConfirmed,
     Settled,
     StartRefused,
     Trigger,
@@ -50,13 +54,13 @@ class Host:
         ledger: Ledger,
         line: Line,
         outcomes: Outcomes,
-        recorder: Recorder,
         faults: Faults,
-        pulse: Pulse,
-        shadow: bool,
+        condition: Condition,
+        confirmations: Confirmations | None,
         read_record: Callable[[int], RecordedIds],
         next_part: Callable[[], int] | None,
         plc_now: Callable[[], tuple[int, int]],
+        poll_before: Callable[[float], EncoderPoll | None],
     ) -> None:
         self._times = times
         self._camera = camera
@@ -65,28 +69,25 @@ class Host:
         self._ledger = ledger
         self._line = line
         self._outcomes = outcomes
-        self._recorder = recorder
         self._faults = faults
-        self._pulse = pulse
-        self._shadow = shadow
+        self._condition = condition
+        self._confirmations = confirmations
         self._read_record = read_record
         self._next_part = next_part
         self._plc_now = plc_now
+        self._poll_before = poll_before
         self._written: list[Callable[[Sequence[int], float], None]] = []
-        self._recipe = 0
-        self._overdue = False
-        self._concerns: tuple[str, ...] = ()
         self.last_cycle = 0.0
         self.inspecting: Callable[[], bool] = lambda: False
 
-    def on_events(self, events: Sequence[Event]) -> None:  # noqa: C901  one case for each event
+    def on_events(self, events: Sequence[Event]) -> None:  # noqa: C901, PLR0912  one case for each event
         """Act on what a poll brought."""
         for event in events:
             match event:
                 case Trigger():
                     self._open(event)
                 case Settled():
-                    self._outcomes.record_settled(event)
+                    self._settled(event)
                 case DetailsLost():
                     ring_key = "trig_id" if self._next_part is None else "result_seq"
                     self._outcomes.record_lost_details(event, ring_key)
@@ -94,10 +95,17 @@ class Host:
                     log.warning("plc_epoch_changed", old=event.old, new=event.new)
                     self._line.void(event.good_poll_start)
                     self._drop(Reason.RESTARTED, "the PLC has restarted")
+                    self._forget_confirmations()
                 case DropInFlight():
                     self._drop(event.reason, "trigger ids out of step")
+                    self._forget_confirmations()
                 case Placed():
                     self._outcomes.placed(event)
+                    if self._confirmations and event.verdict is not Verdict.ACCEPT:
+                        self._confirmations.rejected(event.part_id)
+                case RejectConfirmed():
+                    if self._confirmations:
+                        self._confirmations.confirmed(event)
                 case Discarded():
                     log.warning("verdict_discarded", part=event.part_id, why=event.why)
                     self._outcomes.discarded(event.part_id, event.reason, event.why)
@@ -105,6 +113,7 @@ class Host:
                     log.error("start_refused", why=event.why)
                 case FaultCleared():
                     log.info("faults_cleared", faults=[fault.name for fault in self._faults.clear()])
+                    self._forget_confirmations()
                 case LinkUp():
                     log.info("plc_connected")
                 case LinkDown():
@@ -114,30 +123,12 @@ class Host:
         """Expire parts past their deadline and tell the state of the agent."""
         for part in self._ledger.expire(now):
             self._outcomes.conclude(part, Finding(Verdict.UNKNOWN, Reason.VERDICT_LATE), now)
-        overdue = self._pulse.overdue(now)
-        if bool(overdue) != self._overdue:
-            self._overdue = bool(overdue)
-            log.error("inspection_overdue", step=overdue) if overdue else log.info("inspection_back")
-        concerns = self._classes.concerns
-        if concerns != self._concerns:
-            self._concerns = concerns
-            log.warning("degraded", why=concerns) if concerns else log.info("degraded_no_more")
-        camera_alive = self._camera.status().alive
-        self._faults.stand(FaultCode.CAMERA_LOST, present=not camera_alive)
-        fault = self._faults.current()
         self.last_cycle = now
         counters = self._outcomes.counters
-        return AgentState(
-            beating=self.inspecting() and not overdue,
-            online=True,
-            fault=fault,
-            degraded=bool(concerns) or not self._recorder.status().healthy,
-            shadow=self._shadow,
-            stop_line=self._faults.holds(FaultCode.STOP_LINE),
-            recipe_in_force=self._recipe,
+        return replace(
+            self._condition.state(now, inspecting=self.inspecting()),
             missed=counters.missed,
             late=counters.late,
-            trigger_ready=fault is FaultCode.NONE and not overdue,
             busy=len(self._ledger) > 0,
             exposed_part_id=self._line.exposed_part_id,
         )
@@ -172,53 +163,90 @@ class Host:
             serial=trigger.serial,
             lot=trigger.lot,
         )
+        if self._confirmations:
+            self._confirmations.issued(trigger.part_id, trigger.trig_id)
         if self._enter(trigger.recipe, part, trigger.seen_at) and self._software_trigger:
             self._camera.trigger()
 
     def on_frame(self, frame: Frame) -> None:
         """Take a frame from the camera's thread; in free-running mode each frame is a part of its own."""
-        # Before the PLC is there no part can be told from another: such frames are of nobody's part.
-        mine = self._next_part is None or (
-            self._plc_now()[0] != 0 and self._open_free_running(frame, self._next_part())
-        )
-        if mine:
+        if self._next_part is None or self._open_free_running(frame, self._next_part):
             self._line.put(frame)
         else:
             frame.release()
 
-    def _open_free_running(self, frame: Frame, part_id: int) -> bool:
-        """Open the part that a frame shows; False if there is nothing to judge it by."""
-        epoch, recipe = self._plc_now()
+    def _open_free_running(self, frame: Frame, next_part: Callable[[], int]) -> bool:
+        """Open the part that a frame shows; False if there is nothing to judge it by.
+
+        It is of the epoch and recipe polled last before its exposure; what is polled first after it must
+        agree before it is accepted.
+        """
+        polled = self._poll_before(frame.exposed_at)
+        if polled is None or polled.epoch == 0:
+            return False  # before the PLC is there no part can be told from another: the frame is nobody's
         part = partial(
             OpenPart,
-            part_id=part_id,
+            part_id=next_part(),
             trig_id=0,
-            epoch=epoch,
+            epoch=polled.epoch,
             seen_at=frame.exposed_at,
             window_start=frame.exposed_at,
             window_end=frame.exposed_at,
             deadline=frame.exposed_at + self._times.deadline,
+            serial=polled.serial,
+            lot=polled.lot,
         )
-        return self._enter(recipe, part, frame.received_at)
+        if polled.epoch != self._plc_now()[0]:
+            finding = Finding(Verdict.UNKNOWN, Reason.RESTARTED, "the PLC has restarted since the exposure")
+            self._refuse(part, polled.recipe, finding, frame.received_at)
+            return False
+        return self._enter(polled.recipe, part, frame.received_at)
 
     def _enter(self, recipe: int, opened_with: Callable[..., OpenPart], now: float) -> bool:
-        """Open a part with the scorer in force, which it keeps; False if its recipe has no class."""
+        """Open a part with the scorer in force, which it keeps; False if its recipe has none."""
+        self._condition.note_recipe(recipe)
         with self._classes.opening:
             scorer = self._classes.get(recipe)
-            named = in_force(recipe, scorer) if scorer else InForce(recipe, "", "", "")
-            part = opened_with(in_force=named, scorer=scorer)
-            crowded_out = self._ledger.open(part) if scorer else []
-        if scorer is None:
-            finding = Finding(Verdict.UNKNOWN, Reason.OFFLINE, f"no class for recipe {recipe}")
-            self._outcomes.conclude(part, finding, now)
+            part = opened_with(in_force=in_force(recipe, scorer), scorer=scorer) if scorer else None
+            crowded_out = self._ledger.open(part) if part else []
+        if part is None:
+            self._refuse(opened_with, recipe, self._why_not(recipe), now)
             return False
-        self._recipe = recipe
         for crowded in crowded_out:
             finding = Finding(Verdict.UNKNOWN, Reason.QUEUE_OVERRUN, "too many parts in flight")
             self._outcomes.conclude(crowded, finding, part.seen_at)
         self._line.put(part)
         return True
 
+    def _refuse(
+        self, opened_with: Callable[..., OpenPart], recipe: int, finding: Finding, now: float
+    ) -> None:
+        """Give a part its UNKNOWN before it is open."""
+        self._outcomes.conclude(opened_with(in_force=InForce(recipe, "", "", "")), finding, now)
+
+    def _why_not(self, recipe: int) -> Finding:
+        """Say why no part of this recipe can be judged."""
+        failure = self._classes.self_test_failure(recipe)
+        if failure:
+            return Finding(Verdict.UNKNOWN, Reason.SELF_TEST_FAILED, failure)
+        return Finding(Verdict.UNKNOWN, Reason.OFFLINE, no_class(recipe))
+
+    def _settled(self, event: Settled) -> None:
+        """Take an id that the link gave UNKNOWN itself, and of which it says nothing else."""
+        unknown = event.reason is Reason.OFFLINE and not self._classes.knows(event.recipe)
+        if event.reason is Reason.OFFLINE:
+            self._condition.note_recipe(event.recipe)
+        self._outcomes.record_settled(event, no_class(event.recipe) if unknown else "")
+        if self._confirmations:
+            self._confirmations.issued(event.part_id, event.trig_id)
+            # Ids that were passed over may never have been parts, and those of before a start are unknown.
+            if event.published and event.reason not in (Reason.TRIGGER_LATE, Reason.RESTARTED):
+                self._confirmations.rejected(event.part_id)
+
     def _drop(self, reason: Reason, detail: str) -> None:
         for part in self._ledger.drop_all():
             self._outcomes.conclude(part, Finding(Verdict.UNKNOWN, reason, detail), part.seen_at)
+
+    def _forget_confirmations(self) -> None:
+        if self._confirmations:
+            self._confirmations.start_anew()

@@ -19,13 +19,16 @@ from inspectd.agent.classes import Classes
 from inspectd.agent.config import ClassSettings
 from inspectd.agent.scorer import Scorer
 from inspectd.inference.bundle import DECISION, MANIFEST
-from inspectd.inference.errors import BundleError, InferenceError
+from inspectd.inference.errors import BundleError, InferenceError, SelfTestError
 
 log = structlog.get_logger(__name__)
 
 POLL_S = 1.0
 RETRY_S = 60.0
 """What was refused is tried again after so long: the reason may have passed, or its files be complete now."""
+FAILED_REMEDY = (
+    "its parts are UNKNOWN/34, and nothing is accepted; install a bundle that passes, then ClearFault"
+)
 
 Identity = tuple[object, ...]
 
@@ -50,13 +53,23 @@ class ModelWatch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def load(self, entry: ClassSettings) -> Scorer:
-        """Open a class at the station's start and put it in force. Raises what opening it raises."""
+    def load(self, entry: ClassSettings) -> None:
+        """Open a class at the station's start and put it in force. Raises what opening it raises.
+
+        One that fails its self-test is no reason to stay away: the PLC shall see why nothing is accepted. It
+        is tried again like a version that was refused.
+        """
         # Looked at before: what is installed while the bundle loads is seen later as another version.
         self._known[entry.recipe] = _identity(entry.bundle)
-        scorer = self._load(entry)
+        try:
+            scorer = self._load(entry)
+        except SelfTestError as error:
+            self._classes.fail(entry.recipe, str(error))
+            self._retry_at[entry.recipe] = time.monotonic() + RETRY_S
+            log.error("self_test_failed", recipe=entry.recipe, why=str(error), remedy=FAILED_REMEDY)
+            return
         self._classes.put_in_force(entry.recipe, scorer)
-        return scorer
+        log.info("class_loaded", recipe=entry.recipe, name=scorer.class_name, bundle=scorer.bundle_id[:12])
 
     def keep_running(self) -> None:
         """Start the thread, or start it again should it have died."""
@@ -160,7 +173,9 @@ class ModelWatch:
             recipe=entry.recipe,
             why=why,
             in_force=before.bundle_id[:12] if before else "",
-            remedy="the old version stays in force; install another one, or roll back",
+            remedy="the old version stays in force; install another one, or roll back"
+            if before
+            else FAILED_REMEDY,
         )
 
 

@@ -232,8 +232,8 @@ class Outcomes:
         for observer in self._observers:
             observer(outcome)
 
-    def record_settled(self, event: Settled) -> None:
-        """Record an id to which the PLC link itself gave UNKNOWN."""
+    def record_settled(self, event: Settled, detail: str = "") -> None:
+        """Record an id to which the PLC link itself gave UNKNOWN; `detail` says why, for a person."""
         self._count(event.verdict, event.reason)
         self._recorder.put(
             {
@@ -244,7 +244,10 @@ class Outcomes:
                 "recipe": event.recipe,
                 "verdict": event.verdict.name,
                 "reason": int(event.reason),
+                "detail": detail,
                 "published": event.published,
+                "serial": event.serial,
+                "lot": event.lot,
             }
         )
 

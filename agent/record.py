@@ -1,8 +1,8 @@
 """The record of verdicts: append-only JSON lines, one for each part, rotated by size.
 
 Writing never delays a verdict: rows go through a bounded queue to a thread of their own and are durable
-`SYNC_INTERVAL_S` later at the most. What does not fit the queue or the disk is counted and logged, and the
-station shows Degraded.
+`SYNC_INTERVAL_S` later at the most. Rows that the disk does not take are kept and tried again, and meanwhile
+the station accepts nothing. What the queue cannot hold any more is lost, counted and logged.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from inspectd.io.plc_events import RecordedIds
 log = structlog.get_logger(__name__)
 
 SYNC_INTERVAL_S = 0.05
+RETRY_S = 0.5
 QUEUE_ROWS = 4096
 FILE_NAME = "verdicts.jsonl"
 
@@ -37,11 +38,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class RecordStatus:
-    """How the record is doing: rows written and lost, and whether the last write succeeded."""
+    """How the record is doing: rows written and lost; `failing` says why the last write failed, "" if not."""
 
     written: int
     lost: int
-    healthy: bool
+    failing: str
 
 
 class Recorder:
@@ -52,13 +53,14 @@ class Recorder:
 
     def __init__(self, folder: Path, max_bytes: int, keep: int) -> None:
         self._path = folder / FILE_NAME
-        self._max_bytes = max_bytes
+        self._max_bytes = self._rotate_at = max_bytes
         self._keep = keep
         self._rows: queue.Queue[Row | None] = queue.Queue(QUEUE_ROWS)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._written = 0
         self._lost = 0
-        self._healthy = True
+        self._counting = threading.Lock()
+        self._failing = ""
         self._stopping = threading.Event()
         self.beat_at = time.monotonic()
 
@@ -83,12 +85,11 @@ class Recorder:
         try:
             self._rows.put_nowait(stamped)
         except queue.Full:
-            self._lost += 1
-            log.error("record_row_lost", why="queue full", row=stamped)
+            self._lose([stamped], "queue full")
 
     def status(self) -> RecordStatus:
         """Counters so far."""
-        return RecordStatus(self._written, self._lost, self._healthy and self._lost == 0)
+        return RecordStatus(self._written, self._lost, self._failing)
 
     def stop(self, timeout_s: float = 1.0) -> None:
         """Write what is queued and end the thread."""
@@ -97,11 +98,17 @@ class Recorder:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        batch: list[Row] = []
         while True:
             self.beat_at = time.monotonic()
-            batch = self._next_batch()
-            if batch:
-                self._write(batch)
+            batch = batch or self._next_batch()
+            if batch and self._write(batch):
+                batch = []
+            elif batch and not self._stopping.is_set():
+                self._stopping.wait(RETRY_S)  # then the same rows again; the queue holds the next ones
+            elif batch:
+                self._lose(batch, self._failing)
+                batch = []
             elif self._stopping.is_set():
                 return
 
@@ -117,36 +124,63 @@ class Recorder:
             pass
         return batch
 
-    def _write(self, batch: list[Row]) -> None:
+    def _write(self, batch: list[Row]) -> bool:
+        """Append the rows, all or none; False if the disk does not take them."""
         data = b"".join(json.dumps(row, allow_nan=False, default=str).encode() + b"\n" for row in batch)
         try:
-            if not self._healthy:
-                _mend_torn_line(self._path)  # a full disk may have cut the last batch short
-            with self._path.open("ab") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                size = file.tell()
-            self._written += len(batch)
-            self._healthy = True
-            if size > self._max_bytes:
-                self._rotate()
+            if self._failing:
+                _mend_torn_line(self._path)
+            size = _append(self._path, data)
         except OSError as error:
-            self._lost += len(batch)
-            self._healthy = False
-            log.error("record_write_failed", path=str(self._path), error=str(error), rows=batch)
+            if not self._failing:
+                log.error("record_write_failed", path=str(self._path), error=str(error), rows=len(batch))
+            self._failing = f"record {self._path}: {error.strerror or error}"
+            return False
+        if self._failing:
+            log.info("record_back", path=str(self._path), rows=len(batch))
+        self._written += len(batch)
+        self._failing = ""
+        if size > self._rotate_at:
+            self._rotate(size)
+        return True
 
-    def _rotate(self) -> None:
-        for number in range(self._keep - 1, 0, -1):
-            older = self._path.with_suffix(f".jsonl.{number}")
-            if older.exists():
-                older.replace(self._path.with_suffix(f".jsonl.{number + 1}"))
-        self._path.replace(self._path.with_suffix(".jsonl.1"))
+    def _lose(self, rows: list[Row], why: str) -> None:
+        with self._counting:
+            self._lost += len(rows)
+        log.error("record_rows_lost", why=why, rows=rows)
+
+    def _rotate(self, size: int) -> None:
+        """Begin a new file; one that cannot be renamed goes on, and is tried again at twice its size."""
+        try:
+            for number in range(self._keep - 1, 0, -1):
+                older = self._path.with_suffix(f".jsonl.{number}")
+                if older.exists():
+                    older.replace(self._path.with_suffix(f".jsonl.{number + 1}"))
+            self._path.replace(self._path.with_suffix(".jsonl.1"))
+            self._rotate_at = self._max_bytes
+        except OSError as error:
+            self._rotate_at = 2 * size
+            log.error("record_not_rotated", path=str(self._path), error=str(error))
 
 
 def _finite(value: object) -> object:
     """JSON has no NaN: a score that is not finite is recorded as null, its reason says why."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _append(path: Path, data: bytes) -> int:
+    """Append to a file, durably, or leave it as it was; gives its size. Raises OSError."""
+    with path.open("ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)
+            raise
+        return size + len(data)
 
 
 def _mend_torn_line(path: Path) -> None:

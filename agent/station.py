@@ -15,7 +15,9 @@ import cv2
 import structlog
 
 from inspectd.agent.classes import Classes
+from inspectd.agent.condition import Condition
 from inspectd.agent.config import ClassSettings, StationSettings
+from inspectd.agent.confirmations import Confirmations
 from inspectd.agent.errors import AgentError
 from inspectd.agent.host import Host
 from inspectd.agent.ledger import Ledger
@@ -34,6 +36,7 @@ from inspectd.inference.runtime import RuntimeSettings
 from inspectd.io.camera import Camera
 from inspectd.io.camera_process import CameraProcess
 from inspectd.io.camera_settings import CameraSettings
+from inspectd.io.encoder import EncoderPoll
 from inspectd.io.plc import FaultCode, Reason, Verdict
 from inspectd.io.plc_events import NoPosition, Position, Result
 from inspectd.io.plc_link import PlcLink
@@ -95,7 +98,8 @@ class Station:
     def start(self, stop: threading.Event | None = None) -> None:
         """Load every class, start everything, and go Online; give up between two steps if `stop` is set.
 
-        Raises AgentError, BundleError or EngineError where a part of the station cannot be had.
+        Raises AgentError, BundleError or EngineError where a part of the station cannot be had. A class whose
+        self-test fails is no such part: the PLC is told by a fault.
         """
         stop = stop or threading.Event()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -103,10 +107,7 @@ class Station:
         self.camera.start(self.host.on_frame)
         self.recorder.start()
         for entry in self._settings.classes:
-            scorer = self._models.load(entry)
-            log.info(
-                "class_loaded", recipe=entry.recipe, name=scorer.class_name, bundle=scorer.bundle_id[:12]
-            )
+            self._models.load(entry)
             if stop.is_set():
                 return
         if not self._await_camera(stop):
@@ -206,6 +207,9 @@ class Station:
     def _plc_now(self) -> tuple[int, int]:
         return self.link.plc_now()
 
+    def _poll_before(self, stamp: float) -> EncoderPoll | None:
+        return self.link.poll_before(stamp)
+
     def _make_line(self) -> Line:
         times = line_times(self._settings)
         free_running = self._settings.plc.mode == "free_running"
@@ -239,11 +243,29 @@ class Station:
             ledger=self._ledger,
             line=self.line,
             outcomes=self.outcomes,
+            faults=self.faults,
+            condition=self._make_condition(),
+            confirmations=self._make_confirmations(),
+            read_record=lambda epoch: recorded_ids(folder, epoch, ring_key=ring_key),
+            next_part=next_part,
+            plc_now=self._plc_now,
+            poll_before=self._poll_before,
+        )
+
+    def _make_condition(self) -> Condition:
+        return Condition(
+            camera=self.camera,
+            classes=self._classes,
             recorder=self.recorder,
             faults=self.faults,
             pulse=self._pulse,
             shadow=self._settings.line.shadow,
-            read_record=lambda epoch: recorded_ids(folder, epoch, ring_key=ring_key),
-            next_part=next_part,
             plc_now=self._plc_now,
         )
+
+    def _make_confirmations(self) -> Confirmations | None:
+        line = self._settings.line
+        # In shadow mode the PLC rejects by other means, if at all.
+        if line.confirmations is None or line.shadow:
+            return None
+        return Confirmations(line.confirmations, line.min_part_interval_ms / 1000, self.faults)

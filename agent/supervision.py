@@ -4,9 +4,11 @@
 |-------------------|----------------------------------|-------------------|---------------------------------|
 | inspection thread | each step it takes ends in time  | `step_limit_ms`   | heartbeat and watchdog end      |
 | PLC thread        | one cycle after another          | `PLC_LIMIT_S`     | watchdog ends                   |
-| recorder thread   | one batch after another          | `RECORD_LIMIT_S`  | Degraded                        |
+| recorder thread   | one batch after another, written | `RECORD_LIMIT_S`  | watchdog ends, Fault            |
 | model watch       | its thread lives                 | none              | started again, nothing waits    |
-| camera process    | a message every 200 ms           | camera.stall_ms   | killed, started again, Fault    |
+| camera process    | a message every 200 ms           | camera.stall_ms   | killed, started again, Fault;   |
+|                   |                                  | `CAMERA_BUDGET`   | then a Fault that latches       |
+| bundle            | its golden scores, at the start  | its tolerance     | Fault, tried again every minute |
 | engine            | a finite score for every frame   | `ENGINE_BUDGET`   | Fault that latches              |
 | pairing           | one frame for every trigger      | `MISMATCH_BUDGET` | Fault that latches              |
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 
 from inspectd.io.plc import FaultCode
@@ -26,6 +29,9 @@ PLC_LIMIT_S = 2.0
 RECORD_LIMIT_S = 5.0
 ENGINE_BUDGET = 5
 MISMATCH_BUDGET = 5
+CAMERA_BUDGET = 5
+"""Times that a camera which worked may be lost within `CAMERA_BUDGET_S`; one that stays away is lost once."""
+CAMERA_BUDGET_S = 600.0
 
 
 class Pulse:
@@ -59,6 +65,29 @@ class Budget:
     limit: int
 
 
+class LossBudget:
+    """Counts how often what worked was lost, and tells of more than `limit` times in `within_s`."""
+
+    def __init__(self, limit: int, within_s: float) -> None:
+        self._within_s = within_s
+        self._lost_at: deque[float] = deque(maxlen=limit + 1)
+        self._works = False
+
+    def see(self, now: float, *, works: bool) -> bool:
+        """Take the present state; True if it was lost just now, beyond the budget, which then starts anew.
+
+        What never worked is not lost.
+        """
+        lost, self._works = self._works and not works, works
+        if not lost:
+            return False
+        self._lost_at.append(now)
+        exceeded = len(self._lost_at) == self._lost_at.maxlen and now - self._lost_at[0] <= self._within_s
+        if exceeded:
+            self._lost_at.clear()
+        return exceeded
+
+
 class Faults:
     """The faults that the agent itself has found. Any thread may call.
 
@@ -86,6 +115,14 @@ class Faults:
                 return False
             (self._standing.append if present else self._standing.remove)(fault)
             return True
+
+    def persist(self, fault: FaultCode, *, present: bool) -> bool:
+        """Hold a latching fault whose cause can be seen to stand; True if it is new.
+
+        It is latched, and while the cause is present ClearFault does not end it for a moment.
+        """
+        self.stand(fault, present=present)
+        return present and self.latch(fault)
 
     def count(self, budget: Budget, *, failed: bool) -> bool:
         """Count a failure or a success against a budget; True if that latched the fault."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspectd.inference.bundle import Bundle, load_bundle
-from inspectd.inference.errors import BundleError, EngineError
+from inspectd.inference.errors import BundleError, EngineError, SelfTestError
 from inspectd.inference.manifest import GoldenFrame, Limits, limits_key
 from inspectd.inference.prepare import Preparer
 from inspectd.inference.runtime import Inference, Runtime, RuntimeSettings, open_runtime
@@ -75,7 +75,11 @@ class Engine:
         )
 
     def self_test(self) -> None:
-        """Score the golden frames. Raises EngineError if one misses its stored score."""
+        """Score the golden frames.
+
+        Raises SelfTestError if one misses its stored score or cannot be scored, EngineError if the bundle has
+        none for this runtime and precision.
+        """
         key = self.limits_key
         tolerance = self._bundle.manifest.tolerance.get(self.precision)
         if tolerance is None:
@@ -86,9 +90,12 @@ class Engine:
                 raise EngineError(
                     f"{self._bundle.folder / frame.file}: no score for {key}. Calibrate for it."
                 )
-            score = self._golden_score(frame)
+            try:
+                score = self._golden_score(frame)
+            except EngineError as error:
+                raise SelfTestError(str(error)) from error
             if not abs(score - expected) <= tolerance * abs(expected):
-                raise EngineError(
+                raise SelfTestError(
                     f"self-test of {self._bundle.folder}: {frame.file} scores {score:.6g} on {key},"
                     f" expected {expected:.6g} within {tolerance:.2%}."
                     " Use another precision or runtime, or calibrate on this machine."
@@ -129,7 +136,7 @@ def open_engine(folder: Path, settings: RuntimeSettings) -> Engine:
     """Load a bundle, open a runtime on it, warm it up and test it against the golden frames.
 
     Raises BundleError if the bundle does not load, is changed while it is being opened or has no limits for
-    the runtime, EngineError if the runtime fails or does not reproduce the golden scores.
+    the runtime, EngineError if the runtime fails, SelfTestError if it does not reproduce the golden scores.
     """
     bundle = load_bundle(folder)
     size = bundle.manifest.image_size

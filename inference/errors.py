@@ -13,6 +13,10 @@ class EngineError(InferenceError):
     """A runtime could not be opened, failed while running, or gave an output that is not a finite number."""
 
 
+class SelfTestError(EngineError):
+    """A runtime does not reproduce the golden scores of a bundle."""
+
+
 class WeightsError(InferenceError):
     """Pre-trained weights are missing or do not fit the model."""
 

@@ -13,6 +13,9 @@ from stand_ins import EPOCH, GOOD, Clock, MemoryRecorder, StandInCamera, StandIn
 
 from inspectd.agent import line as line_module
 from inspectd.agent.classes import Classes
+from inspectd.agent.condition import Condition
+from inspectd.agent.config import ConfirmationSettings
+from inspectd.agent.confirmations import Confirmations
 from inspectd.agent.host import Host
 from inspectd.agent.ledger import Ledger
 from inspectd.agent.line import Line
@@ -21,6 +24,7 @@ from inspectd.agent.pairing import Pairing
 from inspectd.agent.supervision import Budget, Faults, Pulse
 from inspectd.agent.times import LineTimes, PartTimes
 from inspectd.io.camera import Frame
+from inspectd.io.encoder import EncoderPoll
 from inspectd.io.plc import FaultCode, Reason, Verdict
 from inspectd.io.plc_events import NoPosition, Placed, Position, RecordedIds, Result, Trigger
 
@@ -49,6 +53,9 @@ class Rig:
     ids: "itertools.count[int]"
     position: Position | NoPosition = NoPosition.UNTRUSTED
     plc_now: tuple[int, int] = (EPOCH, 1)
+    """PLC_EPOCH and RECIPE as last polled."""
+    polled_before: EncoderPoll | None = None
+    """What was polled before the next exposure; None: the same as was polled last."""
     link_fault: FaultCode = FaultCode.NONE
     held: set[int] = field(default_factory=set[int])
     link_answers: bool = True
@@ -61,6 +68,10 @@ class Rig:
                 result.part_id, len(self.published), result.verdict, result.reason, self.clock.now
             )
             self.host.on_events([placed])
+
+    def polled(self) -> EncoderPoll:
+        """Give what the PLC showed before an exposure."""
+        return self.polled_before or EncoderPoll(0.0, 0.0, 0, *self.plc_now, serial="SN", lot="LOT")
 
     @property
     def scorer(self) -> StandInScorer:
@@ -81,6 +92,7 @@ class Rig:
             window_start=self.clock.now - seen_after,
             seen_at=self.clock.now,
         )
+        self.plc_now = (EPOCH, recipe)
         self.host.on_events([event])
         return event
 
@@ -141,7 +153,7 @@ class Rig:
         return [row for row in self.recorder.rows if row.get("part") == part_id]
 
 
-def make_rig(
+def make_rig(  # noqa: PLR0913  what a test may wish otherwise
     monkeypatch: pytest.MonkeyPatch,
     *,
     free_running: bool = False,
@@ -151,6 +163,7 @@ def make_rig(
     stop_after: int = 1000,
     recipes: tuple[int, ...] = (1,),
     times: PartTimes | None = None,
+    confirmations: ConfirmationSettings | None = None,
 ) -> Rig:
     """Put the real parts of the agent together around the stand-ins."""
     clock = Clock()
@@ -195,13 +208,21 @@ def make_rig(
         ledger=ledger,
         line=line,
         outcomes=outcomes,
-        recorder=recorder,
         faults=faults,
-        pulse=pulse,
-        shadow=shadow,
+        condition=Condition(
+            camera=camera,
+            classes=classes,
+            recorder=recorder,
+            faults=faults,
+            pulse=pulse,
+            shadow=shadow,
+            plc_now=lambda: rig.plc_now,
+        ),
+        confirmations=Confirmations(confirmations, WINDOW, faults) if confirmations else None,
         read_record=lambda _epoch: RecordedIds(),
         next_part=(lambda: next(ids)) if free_running else None,
         plc_now=lambda: rig.plc_now,
+        poll_before=lambda _stamp: rig.polled(),
     )
     rig = Rig(
         clock,

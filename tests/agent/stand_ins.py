@@ -128,13 +128,14 @@ class MemoryRecorder(Recorder):
     def __init__(self) -> None:
         super().__init__(Path("nowhere"), 1, 1)
         self.rows: list[Row] = []
-        self.healthy = True
+        self.failing = ""
+        self.lost = 0
 
     def put(self, row: Row) -> None:
         self.rows.append(row)
 
     def status(self) -> RecordStatus:
-        return RecordStatus(len(self.rows), 0, self.healthy)
+        return RecordStatus(len(self.rows), self.lost, self.failing)
 
 
 class HeardLog:

@@ -5,7 +5,7 @@ import pytest
 from agent_rig import ACCEPT, DEADLINE, Rig, make_rig, unknown
 from stand_ins import DEFECTIVE, EPOCH, GOOD, THRESHOLD, HeardLog, StandInScorer
 
-from inspectd.agent import host
+from inspectd.agent import condition
 from inspectd.agent.freeze import FROZEN
 from inspectd.inference.manifest import Limits
 from inspectd.io.plc import Reason, Verdict
@@ -200,7 +200,7 @@ def test_a_refused_version_shows_degraded(rig: Rig) -> None:
 def test_why_is_logged_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line when the station becomes Degraded, one when it is so no more, none in between."""
     heard = HeardLog()
-    monkeypatch.setattr(host, "log", heard)
+    monkeypatch.setattr(condition, "log", heard)
     rig.classes.refuse(1, "broken")
     for _ in range(3):
         rig.host.on_cycle(rig.clock.now)

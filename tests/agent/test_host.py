@@ -136,14 +136,6 @@ def test_heartbeat_ends_when_a_step_hangs(rig: Rig) -> None:
     assert rig.host.on_cycle(rig.clock.now).beating
 
 
-def test_failing_record_shows_degraded(rig: Rig) -> None:
-    """A record that cannot be written degrades the station and stops nothing."""
-    rig.recorder.healthy = False
-    state = rig.host.on_cycle(rig.clock.now)
-    assert state.degraded
-    assert state.fault is FaultCode.NONE
-
-
 def test_line_is_asked_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many parts in a row not accepted, UNKNOWN counted: StopLineRequest and its fault, until cleared."""
     rig = make_rig(monkeypatch, stop_after=3)

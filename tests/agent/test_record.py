@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,13 @@ def recorder_in(folder: Path, max_bytes: int = 1_000_000, keep: int = 3) -> Reco
     recorder = Recorder(folder, max_bytes, keep)
     recorder.start()
     return recorder
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come to that"
+        time.sleep(0.005)
 
 
 def test_rows_come_back_in_order(tmp_path: Path) -> None:
@@ -74,19 +82,19 @@ def test_full_queue_is_counted_not_waited_for(tmp_path: Path, monkeypatch: pytes
     for part in range(3):
         recorder.put({"part": part})
     assert recorder.status().lost == 1
-    assert not recorder.status().healthy
 
 
-def test_write_error_is_counted(tmp_path: Path) -> None:
-    """A disk that fails costs rows and shows in the status; the recorder goes on."""
+def test_rows_that_cannot_be_written_at_the_end_are_counted(tmp_path: Path) -> None:
+    """They are lost with the process, and the log has them; the status says why."""
     folder = tmp_path / "record"
     recorder = recorder_in(folder)
     (folder / FILE_NAME).unlink()
     folder.rmdir()
     recorder.put({"part": 1})
+    recorder.put({"part": 2})
     recorder.stop()
-    assert recorder.status().lost == 1
-    assert not recorder.status().healthy
+    assert recorder.status().lost == 2
+    assert "No such file" in recorder.status().failing
 
 
 def test_unwritable_folder_is_refused_at_start(tmp_path: Path) -> None:
@@ -110,8 +118,9 @@ def test_recorded_ids_are_those_of_the_epoch(tmp_path: Path) -> None:
     assert dict(ids.recent) == {1: 2, 2: 3}
 
 
-def test_line_torn_by_a_full_disk_costs_no_other_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch cut short is lost and counted; the first row after it stands on a line of its own."""
+def test_rows_wait_for_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a full disk took half of is taken back; once there is room, each row stands there once."""
+    monkeypatch.setattr(record, "RETRY_S", 0.01)
     recorder = recorder_in(tmp_path)
     with monkeypatch.context() as full_disk:
 
@@ -120,13 +129,49 @@ def test_line_torn_by_a_full_disk_costs_no_other_row(tmp_path: Path, monkeypatch
 
         full_disk.setattr(os, "fsync", no_space)
         recorder.put({"part": 1})
-        while recorder.status().healthy:
-            time.sleep(0.005)
-        (tmp_path / FILE_NAME).write_bytes(b'{"part": 1, "verd')
-    recorder.put({"part": 2})
+        wait_for(lambda: bool(recorder.status().failing))
+        assert "No space left on device" in recorder.status().failing
+        assert (tmp_path / FILE_NAME).read_bytes() == b""
+        recorder.put({"part": 2})
+    wait_for(lambda: not recorder.status().failing)
+    recorder.put({"part": 3})
     recorder.stop()
-    assert [row["part"] for row in read_rows(tmp_path)] == [2]
-    assert recorder.status().lost == 1
+    assert [row["part"] for row in read_rows(tmp_path)] == [1, 2, 3]
+    assert (recorder.status().written, recorder.status().lost) == (3, 0)
+
+
+def test_line_that_could_not_be_taken_back_costs_no_other_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line torn by a disk that then takes nothing at all is ended; the next row has a line of its own."""
+    monkeypatch.setattr(record, "RETRY_S", 0.01)
+    recorder = recorder_in(tmp_path)
+    with monkeypatch.context() as dead_disk:
+
+        def fail(path: Path, _data: bytes) -> int:
+            path.write_bytes(b'{"part": 1, "verd')
+            raise OSError(errno.EIO, "Input/output error")
+
+        dead_disk.setattr(record, "_append", fail)
+        recorder.put({"part": 1})
+        wait_for(lambda: bool(recorder.status().failing))
+    recorder.stop()
+    assert [row["part"] for row in read_rows(tmp_path)] == [1]
+    assert recorder.status().lost == 0
+
+
+def test_file_that_cannot_be_rotated_goes_on(tmp_path: Path) -> None:
+    """Its rows are written all the same, once each."""
+    recorder = recorder_in(tmp_path, max_bytes=1, keep=1)
+    (tmp_path / f"{FILE_NAME}.1").mkdir()
+    (tmp_path / f"{FILE_NAME}.1" / "full").touch()
+    for part in (1, 2):
+        recorder.put({"part": part})
+        wait_for(lambda part=part: recorder.status().written == part)
+    recorder.stop()
+    rows = [json.loads(line)["part"] for line in (tmp_path / FILE_NAME).read_text().splitlines()]
+    assert rows == [1, 2]
+    assert recorder.status().failing == ""
 
 
 def test_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:

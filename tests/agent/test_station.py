@@ -15,6 +15,7 @@ from station_bench import Built, our_threads, wait_for
 from inspectd.agent import station as station_module
 from inspectd.agent.errors import AgentError, RecordError
 from inspectd.inference.errors import BundleError
+from inspectd.io.encoder import EncoderPoll
 from inspectd.io.plc import FaultCode, Reason
 from inspectd.io.plc_events import Settled
 from inspectd.io.plc_link import PlcLink
@@ -129,6 +130,8 @@ def test_free_running_part_after_the_last_verdict_is_recorded(
     built = Built(tmp_path, mode="free_running")
     built.station.start()
     monkeypatch.setattr(built.station.link, "plc_now", lambda: (EPOCH, 1))
+    polled = EncoderPoll(0.0, 0.0, 0, EPOCH, 1)
+    monkeypatch.setattr(built.station.link, "poll_before", lambda _stamp: polled)
     link_ended = threading.Event()
     end_link, end_camera = built.station.link.stop, built.camera.stop
 
