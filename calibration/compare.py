@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inspectd.calibration.errors import CalibrationError
-from inspectd.calibration.evaluate import limits_in_force, measure_pixels, read_samples, select_tests
+from inspectd.calibration.evaluate import limits_in_force, measure_pixels, read_samples
 from inspectd.calibration.evaluate_report import BOOTSTRAP_SEED, EvaluateReport
 from inspectd.calibration.layout import read_layout
 from inspectd.calibration.metrics import F64, percentiles, resample
 from inspectd.calibration.pixels import Counted, PixelHistogram, resampled_auroc
 from inspectd.calibration.rates import Interval
+from inspectd.calibration.selection import select_tests
 from inspectd.inference.bundle import load_bundle
 from inspectd.inference.runtime import open_runtime
 

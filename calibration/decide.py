@@ -45,6 +45,8 @@ class Choice:
     how: str
     provisional: str
     reserved: tuple[str, ...]
+    chosen_by: tuple[str, ...]
+    """Ids of all images that it was made from: nothing measures on them from now on."""
     numbers: dict[str, Any]
     """What was counted beside the keys: images left out, runtimes not run."""
     left_out: str = ""
@@ -90,7 +92,7 @@ def choose_from_images(
         "not_run": scores.not_run,
         "training_found": unseen.training_found,
     }
-    return _compose(bundle, settings, keys, source, "", numbers, reserved=unseen.reserved)
+    return _compose(bundle, settings, keys, source, "", numbers, unseen.ids, reserved=unseen.reserved)
 
 
 def choose_from_production(
@@ -117,7 +119,7 @@ def choose_from_production(
         raise CalibrationError(f"--method {settings.method} needs defective parts: name them with --bad.")
     before = bundle.decision.limits[key]
     chosen = choose(settings, good, defective, before=before, keep_low_limit=True)
-    return _compose(bundle, settings, {key: chosen}, source, provisional, {}, reserved=())
+    return _compose(bundle, settings, {key: chosen}, source, provisional, {}, (), reserved=())
 
 
 def put_in_force(bundle: Bundle, choice: Choice, *, why: str, by: str) -> Bundle:
@@ -130,6 +132,7 @@ def put_in_force(bundle: Bundle, choice: Choice, *, why: str, by: str) -> Bundle
         by=by,
         provisional=choice.provisional,
         reserved=choice.reserved,
+        chosen_by=choice.chosen_by,
     )
 
 
@@ -180,7 +183,8 @@ def _by_folds(
         "resumed": folded.resumed,
         "sibling_to_own_median": comparison,
     }
-    return _compose(bundle, settings, keys, source, provisional, numbers, reserved=())
+    ids = tuple(image.id for image in folded.images)
+    return _compose(bundle, settings, keys, source, provisional, numbers, ids, reserved=())
 
 
 def check_siblings(medians: Sequence[float], comparison: float) -> None:
@@ -230,6 +234,7 @@ def _compose(
     source: str,
     provisional: str,
     numbers: dict[str, Any],
+    chosen_by: tuple[str, ...],
     *,
     reserved: tuple[str, ...],
 ) -> Choice:
@@ -265,6 +270,7 @@ def _compose(
         how=". ".join(sentences),
         provisional="; ".join(text for text in doubts if text),
         reserved=reserved,
+        chosen_by=tuple(sorted(chosen_by)),
         numbers=numbers | {"carried_over": list(carried), "not_carried_over": left},
         left_out=left_out,
     )

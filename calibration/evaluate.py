@@ -8,7 +8,7 @@ histograms, ROC and PR curves and galleries are drawn.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspectd.calibration.contents import short_id
 from inspectd.calibration.data import read_mask, read_pixels
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate_report import EvaluateReport, ImageResult, build_report
@@ -24,6 +23,7 @@ from inspectd.calibration.layout import GOOD, Labelled, read_layout
 from inspectd.calibration.metrics import image_auroc
 from inspectd.calibration.pixels import PixelHistogram
 from inspectd.calibration.scoring import ImageScorer, at_size
+from inspectd.calibration.selection import select_tests
 from inspectd.calibration.verdicts import judge
 from inspectd.inference.bundle import Bundle, load_bundle
 from inspectd.inference.manifest import limits_key
@@ -46,7 +46,6 @@ __all__ = [
     "longest_extent",
     "measure",
     "read_samples",
-    "select_tests",
 ]
 
 EvaluateProgress = Callable[[int, int], None]
@@ -65,16 +64,6 @@ class Sample:
     mask: NDArray[np.bool_] | None
     size: float | None
     mask_file: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Selected:
-    """Test images that bundles may be measured on, and how many were left out and why."""
-
-    tests: tuple[Labelled, ...]
-    reserved: int
-    in_training: int
-    warnings: tuple[str, ...]
 
 
 def evaluate(
@@ -116,39 +105,6 @@ def limits_in_force(bundle: Bundle, runtime: RuntimeSettings) -> tuple[Limits | 
     if limits is not None:
         return limits, ()
     return None, (f"{bundle.folder}: has no limits for {key}, so no verdicts. Calibrate it for that.",)
-
-
-def select_tests(data: Path, tests: Sequence[Labelled], bundles: Sequence[Bundle]) -> Selected:
-    """Leave out test images that any of the bundles was chosen by or trained with, known by their content.
-
-    Raises CalibrationError if none is left.
-    """
-    reserved = {each for bundle in bundles for each in bundle.decision.reserved}
-    trained = {each for bundle in bundles for each in _training_ids(bundle)}
-    left: list[Labelled] = []
-    seen: list[Path] = []
-    held_back = 0
-    for test in tests:
-        short = short_id(test.file)
-        if short in trained:
-            seen.append(test.file)
-        elif short in reserved:
-            held_back += 1
-        else:
-            left.append(test)
-    if not left:
-        raise CalibrationError(
-            f"{data}: no test image is left to measure on: {held_back} chose the limits in force,"
-            f" {len(seen)} were used in training. Add test images that the bundle has not seen."
-        )
-    warnings: tuple[str, ...] = ()
-    if seen:
-        told = (
-            f"{len(seen)} test images are the same as images used in training and were left out,"
-            f" first {seen[0]}. Keep test images apart from those to train with."
-        )
-        warnings = (told,)
-    return Selected(tuple(left), held_back, len(seen), warnings)
 
 
 def read_samples(tests: Sequence[Labelled]) -> Iterator[Sample]:
@@ -223,11 +179,3 @@ def longest_extent(mask: NDArray[np.bool_]) -> float | None:
         return None
     _, sides, _ = cv2.minAreaRect(np.stack((columns, rows), axis=1).astype(np.float32))
     return float(max(sides)) + 1
-
-
-def _training_ids(bundle: Bundle) -> Collection[str]:
-    """Return the ids of all images that a bundle was made from; none for a bundle that lists none."""
-    images = bundle.manifest.training.get("images")
-    if not isinstance(images, dict):
-        return ()
-    return {str(each) for ids in images.values() if isinstance(ids, list) for each in ids}

@@ -124,9 +124,9 @@ class EvaluateReport:
     per_image: tuple[ImageResult, ...]
     """In the order of the data."""
     reserved: int = 0
-    """Test images left out because the limits in force were chosen by them."""
+    """Test images left out because limits of the bundle were chosen by them."""
     in_training: int = 0
-    """Test images left out because their content stands among the bundle's training images."""
+    """Test images left out because they are among those that trained it or chose its noise rate."""
     warnings: tuple[str, ...] = ()
 
     def to_json(self, *, per_image: bool = False) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from inspectd.calibration.data import load_good, split_good
+from inspectd.calibration.contents import Image, distinct, short_id
+from inspectd.calibration.data import GoodImages, load_good, split_good
 from inspectd.calibration.errors import CalibrationError
-from inspectd.calibration.layout import Labelled, read_layout
+from inspectd.calibration.layout import GOOD, Labelled, Layout, read_layout
 from inspectd.calibration.noise_presets import named_preset, preset_of
 from inspectd.calibration.noise_ranking import (
     RankingImages,
@@ -55,8 +56,7 @@ class NoiseSettings(BaseModel):
     @property
     def class_name(self) -> str:
         """Name of the product class, and of the study in its storage."""
-        data = self.training.data.absolute()
-        return self.training.class_name or (data.stem if data.is_file() else data.name)
+        return self.training.product_class
 
     @property
     def training_seeds(self) -> range:
@@ -75,7 +75,10 @@ class Plan:
     preset: NoisePreset | None
     data_sha256: str
     """Of the good images."""
-    validation: tuple[Labelled, ...]
+    validation: tuple[Image, ...]
+    """What of validation/ the trials are ranked by; none: by synthetic defects."""
+    left_out: int
+    """Images of validation/ that rank nothing, since they are repeated, or also in train/ or test/."""
     images: TrialImages
     schedule: Schedule
 
@@ -87,7 +90,7 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """Return what all workers of the study must have in common, as a JSON object."""
         settings = self.settings
-        shown = [(each.kind, file_id(each.file), _mask_id(each)) for each in self.validation]
+        shown = [(each.label.kind, each.sha256, _mask_id(each.label)) for each in self.validation]
         return {
             "data": self.data_sha256,
             "validation": document_id(shown),
@@ -125,17 +128,29 @@ def plan_search(settings: NoiseSettings) -> Plan:
     weights = load_vgg19(EncoderDecoder(recipe.network()), training.vgg19)
     good = load_good(training.data, recipe.image_size, mixed_sizes=training.mixed_sizes)
     split = split_good(len(good.files), training.seed)
-    validation = read_layout(training.data).validation
-    if any(each.defective for each in validation):
+    validation, left_out = _to_rank_by(read_layout(training.data), good)
+    if any(each.label.defective for each in validation):
         train, spare = split.train, split.stopping
-        ranking = validation_ranking(validation, good.images[spare])
+        ranking = validation_ranking([each.label for each in validation], good.images[spare])
     else:
         validation = ()
         train, spare = take_for_ranking(split.train, training.seed)
         ranking = synthetic_ranking(good.images[spare], training.seed)
     images = TrialImages(good.images[train], good.images[split.stopping], ranking)
     schedule = plan_looks(settings.steps)
-    return Plan(settings, recipe, weights, preset, good.sha256, validation, images, schedule)
+    return Plan(settings, recipe, weights, preset, good.sha256, validation, left_out, images, schedule)
+
+
+def _to_rank_by(layout: Layout, good: GoodImages) -> tuple[tuple[Image, ...], int]:
+    """Return the images of validation/ to rank by, each content once, and how many were left out.
+
+    Told by content, not by folder: a copy of a good image that trains, stops or is kept for the threshold
+    ranks nothing, nor does one of test/. Raises CalibrationError for one content under two labels.
+    """
+    elsewhere = {*good.ids, *(short_id(test.file) for test in layout.test)}
+    images, _ = distinct([*(Labelled(file, GOOD) for file in good.files), *layout.validation])
+    free = tuple(image for image in images if image.id not in elsewhere)
+    return free, len(layout.validation) - len(free)
 
 
 def _mask_id(labelled: Labelled) -> str:

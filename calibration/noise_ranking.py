@@ -1,6 +1,7 @@
 """What noise rates are ranked by: images that no trial trains on, with a known truth, and their AUROCs.
 
-With labelled defects in `validation/` it is those. Otherwise synthetic defects are pasted into good images
+With labelled defects in `validation/` it is those, less copies of images in `train/` and `test/`, which are
+told by content. Otherwise synthetic defects are pasted into good images
 that were taken from the training part for this: the images that the threshold will come from, and `test/`,
 have no part in the choice.
 """

@@ -23,6 +23,9 @@ _SEEN_BEFORE = (
     " This profile also trains against synthetic defects of the same kind, which flatters every figure here."
 )
 _FEW = 10
+_LEFT_OUT = (
+    "{count} images of validation/ were left out: by content they are repeated, or also in train/ or test/."
+)
 _NO_MASKS = "The defects in validation/ have no masks: the image AUROC alone was maximised."
 
 
@@ -38,6 +41,8 @@ def record_of(plan: Plan, study: Study) -> NoiseResult:
         caveat=_caveat(plan),
         good=len(ranking.images) - defective,
         defective=defective,
+        ranked_by=tuple(sorted(each.id for each in plan.validation)),
+        left_out=plan.left_out,
         low=settings.low,
         high=settings.high,
         steps=plan.schedule.steps,
@@ -68,6 +73,8 @@ def _caveat(plan: Plan) -> str:
         texts.insert(0, _SYNTHETIC + (_SEEN_BEFORE if plan.recipe.synthetic else ""))
     elif not plan.ranking.has_pixels:
         texts.insert(0, _NO_MASKS)
+    if plan.left_out:
+        texts.append(_LEFT_OUT.format(count=plan.left_out))
     good = len(plan.ranking.images) - int(plan.ranking.defective.sum())
     if min(good, len(plan.ranking.images) - good) < _FEW:
         texts.append(f"Fewer than {_FEW} good or defective images to rank by: more would tell rates apart.")

@@ -63,6 +63,8 @@ class NoiseResult(Document):
     caveat: str = Field(description="what the figures do not say; empty: none")
     good: int = Field(ge=0, description="good images that the trials are ranked on")
     defective: int = Field(ge=0, description="defective ones, real or synthetic")
+    ranked_by: tuple[str, ...] = Field(default=(), description="ids of the images of validation/ among them")
+    left_out: int = Field(default=0, ge=0, description="of validation/: repeated, or also in train/ or test/")
     low: float = Field(gt=0, description="lower end of the search")
     high: float = Field(gt=0, le=1)
     steps: int = Field(ge=1, description="training steps of a trial and seed")

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from pydantic import JsonValue, TypeAdapter
 
+from inspectd.calibration.contents import short_id
 from inspectd.calibration.data import GoodImages, Split, read_pixels
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate import measure, read_samples
 from inspectd.calibration.layout import read_layout
+from inspectd.calibration.sigma_origin import RECORD
 from inspectd.calibration.synthetic import add_defects
 from inspectd.calibration.threshold import ChosenLimits, choose_limits
 from inspectd.calibration.weights import in_memory_order
@@ -106,10 +108,10 @@ def _package(
         chosen[key] = choose_limits(_scores(runtime, unseen))
         golden_scores[key] = _scores(runtime, golden_images)
     progress("test")
-    metrics = trained.metrics | _test_metrics(settings.data, preparation, graph_file, size)
+    metrics = trained.metrics | _test_metrics(settings, preparation, graph_file, size)
     files = {GRAPH_FILE: graph_file, **{file.name: file for file in golden_files}}
     manifest = Manifest(
-        class_name=settings.class_name or settings.data.absolute().name,
+        class_name=settings.product_class,
         image_size=size,
         model=TypeAdapter(ModelConfig).dump_python(trained.model.config, mode="json"),
         preparation=preparation,
@@ -145,6 +147,7 @@ def _package(
         provisional=next(iter(chosen.values())).provisional,
         why="first calibration of this bundle",
         by=settings.decided_by,
+        chosen_by=tuple(_ids(trained, "threshold")),
         replace=settings.replace,
     )
 
@@ -174,6 +177,7 @@ def _training_record(settings: TrainSettings, trained: Trained) -> dict[str, Jso
         "seed": settings.seed,
         **trained.recipe.model_dump(mode="json"),
         **went,
+        RECORD: settings.origin.model_dump(mode="json"),
         "images": {name: list[JsonValue](_ids(trained, name)) for name in ("train", "stopping", "threshold")},
     }
 
@@ -205,8 +209,12 @@ def _scores(runtime: Runtime, images: NDArray[np.uint8]) -> list[float]:
     return [float(runtime.infer(image[np.newaxis]).score[0]) for image in images]
 
 
-def _test_metrics(data: Path, preparation: Preparation, graph_file: Path, size: int) -> dict[str, Any]:
-    tests = read_layout(data).test
+def _test_metrics(
+    settings: TrainSettings, preparation: Preparation, graph_file: Path, size: int
+) -> dict[str, Any]:
+    study = settings.origin.study
+    ranked = () if study is None else study.ranked_by
+    tests = [test for test in read_layout(settings.data).test if short_id(test.file) not in ranked]
     if not tests:
         return {}
     runtime = open_runtime(RUNTIMES[0], graph_file, size)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from inspectd.calibration.contents import short_id
 from inspectd.calibration.layout import Labelled, Layout
 from inspectd.calibration.report_page import Facts, Section, Table, Text
+from inspectd.calibration.selection import chosen_by, image_ids, trained_by
 from inspectd.inference.documents import document_id
 
 if TYPE_CHECKING:
@@ -34,14 +35,6 @@ def data_section(bundle: Bundle, layout: Layout | None, report: EvaluateReport |
     return Section("data", "The data's fingerprint", blocks)
 
 
-def image_ids(bundle: Bundle) -> dict[str, tuple[str, ...]]:
-    """Return the ids of the good images of each part (train, stopping, threshold); empty if none are kept."""
-    images = bundle.manifest.training.get("images")
-    if not isinstance(images, dict):
-        return {}
-    return {part: tuple(str(each) for each in ids) for part, ids in images.items() if isinstance(ids, list)}
-
-
 def _training(bundle: Bundle) -> Facts:
     rows = [("Training data, sha256", bundle.manifest.training_data)]
     ids = image_ids(bundle)
@@ -61,15 +54,15 @@ def _training(bundle: Bundle) -> Facts:
 
 def _measured(bundle: Bundle, layout: Layout, report: EvaluateReport) -> list[Block]:
     ids = {test: short_id(test.file) for test in layout.test}
-    reserved = [test for test in layout.test if ids[test] in set(bundle.decision.reserved)]
+    reserved = [test for test in layout.test if ids[test] in chosen_by(bundle) - trained_by(bundle)]
     measured = {each.file for each in report.per_image}
     used = sorted((_name(test), ids[test]) for test in layout.test if str(test.file) in measured)
     rows = [
         ("Measured on", str(layout.source)),
         ("Layout", {"plain": "plain folder", "mvtec": "MVTec AD", "csv": "CSV list"}[layout.form]),
         ("Images measured, sha256", document_id(used)),
-        ("Left out as reserved", f"{report.reserved}: the limits in force were chosen by them"),
-        ("Left out as trained with", str(report.in_training)),
+        ("Left out as reserved", f"{report.reserved}: limits were chosen by them"),
+        ("Left out as trained with", f"{report.in_training}, or by which the noise rate was chosen"),
     ]
     blocks: list[Block] = [Facts([*rows, *_found_again(bundle, layout)])]
     kinds = Counter(each.kind for each in report.per_image)

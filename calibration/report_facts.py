@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from inspectd.calibration.report_page import Facts, Section, Table, Text
+from inspectd.calibration.sigma_origin import RECORD
 from inspectd.inference.documents import read_document
 from inspectd.inference.manifest import Decision, Limits, parse_decision
 
@@ -107,7 +108,9 @@ def preparation_section(bundle: Bundle) -> Section:
     preparation, fitness = manifest.preparation, manifest.preparation.fitness
     size = preparation.camera_size
     recipe = [
-        (name, _setting(value)) for name, value in sorted(manifest.training.items()) if name != "images"
+        (name, _setting(value))
+        for name, value in sorted(manifest.training.items())
+        if name not in ("images", RECORD)
     ]
     model = [(name, _setting(value)) for name, value in sorted(manifest.model.items())]
     weights = [(f"vgg19 {name}", _setting(value)) for name, value in sorted(manifest.vgg19.items())]

@@ -18,6 +18,7 @@ from inspectd.calibration.plotting import (
     png_bytes,
 )
 from inspectd.calibration.report_page import Facts, Picture, Plot, Section, Table, Text
+from inspectd.calibration.sigma_origin import recorded_origin
 
 if TYPE_CHECKING:
     from inspectd.calibration.noise_result import NoiseResult, NoiseTrial
@@ -31,14 +32,17 @@ def noise_section(bundle: Bundle, result: NoiseResult | None) -> Section:
     """Return every rate that was tried with what came of it; a study of other data is called that."""
     if result is None:
         text = (
-            f"No noise study was given. The bundle's rate is {_rate_of(bundle)}; how it was chosen is not"
-            " known here. Name the study's folder with --noise-study to have it."
+            f"No noise study was given. The bundle's rate is {_rate_of(bundle)}, {_origin(bundle)}. Name a"
+            " study's folder with --noise-study to have its rates and results here."
         )
         return Section("noise", TITLE, [Text(text, "missing")])
     blocks: list[Block] = []
     if result.data_sha256 != bundle.manifest.training_data:
         text = f"This study, of class {result.class_name}, was made with other good images than the bundle."
         blocks.append(Text(text, "warning"))
+    origin = recorded_origin(bundle.manifest)
+    if origin is not None and origin.study is None:
+        blocks.append(Text(f"The bundle's rate is not from this study: {origin.in_words()}.", "warning"))
     blocks += [Text(result.caveat, "warning")] if result.caveat else []
     blocks.append(_facts(bundle, result))
     if any(trial.value is not None for trial in result.trials):
@@ -94,11 +98,16 @@ def noise_plot(result: NoiseResult) -> bytes:
         return png_bytes(figure)
 
 
+def _origin(bundle: Bundle) -> str:
+    origin = recorded_origin(bundle.manifest)
+    return "its origin not recorded" if origin is None else origin.in_words()
+
+
 def _facts(bundle: Bundle, result: NoiseResult) -> Facts:
     images = f"{result.good} good and {result.defective} defective"
     images += " images of validation/" if result.measured_on == "validation" else " (synthetic) images"
     rows = [
-        ("The bundle's rate", _rate_of(bundle)),
+        ("The bundle's rate", f"{_rate_of(bundle)}, {_origin(bundle)}"),
         ("Value of a trial", result.maximised),
         ("Measured on", images),
         ("Range searched", f"{result.low:g} to {result.high:g}"),

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspectd.calibration.errors import CalibrationError
+from inspectd.calibration.sigma_origin import SigmaOrigin
 from inspectd.inference.model_config import ModelConfig
 
 
@@ -126,6 +127,7 @@ class TrainSettings(BaseModel):
     pyramid: bool | None = None
     freeze_vgg: bool | None = None
     sigma: float | None = None
+    sigma_origin: SigmaOrigin | None = Field(default=None, description="where `sigma` is from; None: by hand")
     test_noise: float | None = None
     sigma_drawn: bool | None = None
     synthetic: float | None = None
@@ -148,6 +150,17 @@ class TrainSettings(BaseModel):
                 for each in error.errors()
             )
             raise CalibrationError(f"training settings: {problems}. Choose other values.") from error
+
+    @property
+    def product_class(self) -> str:
+        """Name of the product class: the one given, or the data folder's or CSV list's."""
+        data = self.data.absolute()
+        return self.class_name or (data.stem if data.is_file() else data.name)
+
+    @property
+    def origin(self) -> SigmaOrigin:
+        """Where the noise rate is from."""
+        return self.sigma_origin or SigmaOrigin(kind="profile" if self.sigma is None else "given")
 
     @property
     def work_folder(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
@@ -17,6 +17,7 @@ from inspectd.calibration.events import EVENT_FILES, Events
 from inspectd.calibration.fit import Fitted, fit, refuse_blank
 from inspectd.calibration.history import HISTORY_FILE, History, write_history
 from inspectd.calibration.package import Trained, package
+from inspectd.calibration.sigma_origin import check_origin
 from inspectd.calibration.trainer import Progress, ProgressCallback
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def train(settings: TrainSettings, progress: ProgressCallback | None = None) -> 
     tell(_stage("read"))
     good = load_good(settings.data, recipe.image_size, mixed_sizes=settings.mixed_sizes)
     refuse_blank(good.images, str(settings.data))
+    warning = check_origin(settings.origin, settings.product_class, settings.seed, good.sha256)
+    if warning:
+        tell(replace(_stage("read"), message=warning))
     split = split_good(len(good.files), settings.seed)
     fitted, resumed_at = _fit(settings, recipe, good, split, tell)
     trainer, history = fitted.trainer, fitted.trainer.history()

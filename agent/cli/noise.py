@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from inspectd.calibration.noise_plan import NoiseSettings
     from inspectd.calibration.noise_result import NoiseResult, NoiseTrial
     from inspectd.calibration.noise_search import NoiseProgress
+    from inspectd.calibration.sigma_origin import SigmaOrigin
 
 _OPTIONS = {"image_size": "--size", "class_name": "--name"}
 
@@ -64,25 +65,24 @@ def run_noise_search(options: NoiseOptions, *, as_json: bool) -> None:
         _print(result, settings, files)
 
 
-def rate_to_train_with(sigma: float | None, preset: str, study: Path | None) -> float | None:
-    """Return the rate that the user named: as a number, by the paper's class, or by a study's best."""
+def rate_to_train_with(
+    sigma: float | None, preset: str, study: Path | None
+) -> tuple[float | None, SigmaOrigin | None]:
+    """Return the rate that the user named, as a number, by the paper's class or by a study's best, and that.
+
+    Both None: the profile's.
+    """
     if (sigma is not None) + bool(preset) + (study is not None) > 1:
         fail("--sigma, --preset and --noise-study all name the noise rate: give one of them", status=2)
     from inspectd.calibration.errors import CalibrationError
-    from inspectd.calibration.noise_presets import named_preset
-    from inspectd.calibration.noise_result import read_result
+    from inspectd.calibration.sigma_origin import rate_of_preset, rate_of_study
 
     try:
         if preset:
-            return named_preset(preset).sigma
-        if study is None:
-            return sigma
-        best = read_result(study).best
+            return rate_of_preset(preset)
+        return (sigma, None) if study is None else rate_of_study(study)
     except CalibrationError as error:
         fail(str(error))
-    if best is None:
-        fail(f"{study}: no trial is complete yet; run `inspectd calibrate noise` again, or give --sigma")
-    return best.sigma
 
 
 def _settings(options: NoiseOptions) -> NoiseSettings:
@@ -125,10 +125,18 @@ def _print(result: NoiseResult, settings: NoiseSettings, files: dict[str, str]) 
         say("No trial is complete yet: run it again to go on.")
     else:
         say(f"Best: sigma {result.best.sigma:g}, {result.best.certainty}.")
-        data, profile = shlex.quote(str(settings.training.data)), settings.training.profile
-        sigma = f"--sigma {result.best.sigma:g}"
-        say(f"Train with it: inspectd calibrate train {data} --profile {profile} {sigma} --out BUNDLE")
+        say(f"Train with it: {_train_command(settings)}")
     say(f"Wrote {files['result']} and {files['plot']}")
+
+
+def _train_command(settings: NoiseSettings) -> str:
+    """Return the command that trains with the study's rate, on the same images divided the same way."""
+    own = settings.training
+    words = [str(own.data), "--profile", own.profile, "--noise-study", str(settings.study)]
+    words += ["--name", own.class_name] if own.class_name else []
+    words += ["--seed", str(own.seed)] if own.seed else []
+    words += ["--mixed-sizes"] if own.mixed_sizes else []
+    return f"inspectd calibrate train {shlex.join(words)} --out BUNDLE"
 
 
 def _row(trial: NoiseTrial, best: int | None) -> tuple[str, ...]:

@@ -109,6 +109,7 @@ def _show(bundle: Bundle, after: Bundle, choice: Choice, *, written: bool, as_js
                 "how": choice.how,
                 "provisional": choice.provisional,
                 "reserved": list(choice.reserved),
+                "chosen_by": list(choice.chosen_by),
                 **choice.numbers,
             }
         )

@@ -64,7 +64,7 @@ def train(  # noqa: PLR0913, PLR0917  one for each option
     from inspectd.agent.cli.noise import rate_to_train_with
     from inspectd.agent.cli.output import fail
 
-    sigma = rate_to_train_with(sigma, preset, noise_study)
+    sigma, origin = rate_to_train_with(sigma, preset, noise_study)
     if no_noise and sigma is not None:
         fail("--no-noise: a noise rate is given too; leave one of them out", status=2)
     wanted = {
@@ -74,6 +74,7 @@ def train(  # noqa: PLR0913, PLR0917  one for each option
         "class_name": name or None,
         "image_size": size,
         "sigma": 0.0 if no_noise else sigma,
+        "sigma_origin": origin,
         "seed": seed,
         "vgg19": vgg19,
         "device": device,

@@ -58,7 +58,7 @@ def test_the_report_is_one_json_object(inspectd: Inspectd, data: Path, tmp_path:
 
 def test_the_table_tells_a_technician_what_to_do(inspectd: Inspectd, data: Path, tmp_path: Path) -> None:
     """Rates in order with their figures, what was maximised, what that does not say, the next command."""
-    own = ("--size", 32, "--vgg19", "none", "--steps", 40, "--trials", 5)
+    own = ("--size", 32, "--vgg19", "none", "--steps", 40, "--trials", 5, "--name", "pill", "--seed", 2)
     done = inspectd("calibrate", "noise", data, "--out", tmp_path / "study", *own)
     assert done.status == 0, done
     for text in (
@@ -67,7 +67,7 @@ def test_the_table_tells_a_technician_what_to_do(inspectd: Inspectd, data: Path,
         "No labelled defects in validation/",
         "the paper's rate for pill (section 4B: 0.09 for 'pill')",
         "Best: sigma 0.0667, ",
-        "--profile quick --sigma 0.0667 --out BUNDLE",
+        f"--profile quick --noise-study {tmp_path}/study --name pill --seed 2 --out BUNDLE",
         "noise.png",
     ):
         assert text in done.out
@@ -107,11 +107,12 @@ def test_wrong_options_are_named(
 def test_training_takes_a_studys_best_rate_or_the_papers(
     inspectd: Inspectd, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the study's folder or the class's name; two rates at once are refused."""
-    taken: list[float | None] = []
+    """By the study's folder or the class's name, with where it is from; two rates at once are refused."""
+    taken: list[tuple[float | None, str]] = []
 
     def run_training(wanted: dict[str, Any], **_: object) -> None:
-        taken.append(wanted["sigma"])
+        origin = wanted["sigma_origin"]
+        taken.append((wanted["sigma"], "" if origin is None else origin.kind))
 
     monkeypatch.setattr("inspectd.agent.cli.calibrate.run_training", run_training)
     own = ("--size", 32, "--vgg19", "none", "--steps", 40, "--trials", 5)
@@ -122,7 +123,7 @@ def test_training_takes_a_studys_best_rate_or_the_papers(
     assert inspectd("calibrate", "noise", data, "--out", study, *own).status == 0
     for options in (("--noise-study", study), ("--preset", "screw"), ("--sigma", 0.25), ()):
         assert inspectd(*train, *options).status == 0
-    assert taken == [0.0667, 0.2, 0.25, None]
+    assert taken == [(0.0667, "study"), (0.2, "preset"), (0.25, ""), (None, "")]
     assert inspectd(*train, "--preset", "screw", "--sigma", 0.2).refuses(2, "give one of them")
     assert inspectd(*train, "--preset", "screws").refuses(1, "the paper gives no rate")
 

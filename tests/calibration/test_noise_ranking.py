@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from noise_bench import settings
+from data_set import write_image
+from noise_bench import peaked, scripted, settings
 from numpy.typing import NDArray
 
+from inspectd.calibration.contents import short_id
 from inspectd.calibration.data import load_good, split_good
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.metrics import image_auroc
@@ -104,10 +106,22 @@ def test_too_few_to_train_and_to_rank_are_refused() -> None:
 
 @pytest.fixture
 def labelled(data_folder: Path, tmp_path: Path) -> Path:
-    """The tiny data set with its defects, of other names, in validation/ as well."""
+    """The tiny data set with defects in validation/ as well: other pictures of the parts in test/."""
     folder = Path(shutil.copytree(data_folder, tmp_path / "labelled"))
-    shutil.copytree(folder / "test" / "spot", folder / "validation" / "spot")
+    another_picture(folder, "spot")
     return folder
+
+
+def another_picture(folder: Path, kind: str) -> None:
+    """Take the parts of test/<kind> once more, into validation/<kind>."""
+    for file in sorted((folder / "test" / kind).iterdir()):
+        pixels = cv2.imread(str(file))
+        assert pixels is not None
+        pixels[0, 0] ^= 1
+        write_image(folder / "validation" / kind / f"v{file.name}", np.asarray(pixels, np.uint8))
+        mask = folder / "ground_truth" / kind / f"{file.stem}_mask.png"
+        if mask.exists():
+            shutil.copy(mask, mask.with_name(f"v{mask.name}"))
 
 
 def test_labelled_defects_take_the_place_of_synthetic_ones(labelled: Path, tmp_path: Path) -> None:
@@ -119,8 +133,56 @@ def test_labelled_defects_take_the_place_of_synthetic_ones(labelled: Path, tmp_p
     assert _maximised(plan).startswith("mean of image and pixel AUROC on labelled images in validation/")
     assert "synthetic" not in _caveat(plan)
     assert "Fewer than 10 good or defective images" in _caveat(plan)
-    shutil.copytree(labelled / "test" / "good", labelled / "validation" / "good")
+    another_picture(labelled, "good")
     assert len(good_of(plan_search(settings(labelled, tmp_path / "study")))) == 6
+
+
+@pytest.mark.parametrize("part", ["train", "stopping", "threshold"])
+def test_a_copy_of_a_good_image_ranks_nothing(labelled: Path, tmp_path: Path, part: str) -> None:
+    """Under another name in validation/good, whatever the good image is for: told by content."""
+    another_picture(labelled, "good")
+    before = plan_search(settings(labelled, tmp_path / "study"))
+    index = int(getattr(split_good(len(good_files(labelled)), seed=0), part)[0])
+    shutil.copy(good_files(labelled)[index], labelled / "validation" / "good" / "new.png")
+    after = plan_search(settings(labelled, tmp_path / "study"))
+    assert np.array_equal(after.ranking.images, before.ranking.images)
+    assert (before.left_out, after.left_out) == (0, 1)
+    assert "1 images of validation/ were left out" in _caveat(after)
+    assert "left out" not in _caveat(before)
+    assert after.identity() == before.identity()
+
+
+def test_a_copy_of_a_test_image_ranks_nothing(labelled: Path, tmp_path: Path) -> None:
+    """Nor does one told of twice; without any other defects they are synthetic."""
+    before = plan_search(settings(labelled, tmp_path / "study"))
+    for copied in ("test/good/103.png", "test/spot/203.png", "validation/spot/v201.png"):
+        new = labelled / "validation" / Path(copied).parent.name / f"x-{Path(copied).name}"
+        new.parent.mkdir(exist_ok=True)
+        shutil.copy(labelled / copied, new)
+    after = plan_search(settings(labelled, tmp_path / "study"))
+    assert np.array_equal(after.ranking.images, before.ranking.images)
+    assert after.left_out == 3
+    for file in (labelled / "validation" / "spot").glob("v*"):
+        file.unlink()
+    (labelled / "validation" / "spot" / "x-v201.png").unlink()
+    plan = plan_search(settings(labelled, tmp_path / "study"))
+    assert (plan.ranking.measured_on, plan.left_out, plan.validation) == ("synthetic", 2, ())
+
+
+def test_a_good_image_among_the_defects_is_refused(labelled: Path, tmp_path: Path) -> None:
+    """One of the two labels is wrong; both files are named."""
+    shutil.copy(good_files(labelled)[3], labelled / "validation" / "spot" / "x.png")
+    with pytest.raises(CalibrationError, match=r"x\.png: has the same content as .*003\.png, once good"):
+        plan_search(settings(labelled, tmp_path / "study"))
+
+
+def test_the_study_names_what_ranked_it(labelled: Path, data_folder: Path, tmp_path: Path) -> None:
+    """By content, for the bundle and for evaluate; synthetic defects have no names."""
+    result = search_noise(settings(labelled, tmp_path / "a", trials=1), train=scripted(peaked))
+    spots = (labelled / "validation" / "spot").iterdir()
+    assert result.ranked_by == tuple(sorted(short_id(file) for file in spots))
+    result = search_noise(settings(data_folder, tmp_path / "b", trials=1), train=scripted(peaked))
+    assert result.ranked_by == ()
 
 
 def test_defects_without_masks_are_ranked_by_images_alone(labelled: Path, tmp_path: Path) -> None:
