@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from inspectd.io.errors import PlcError
 from inspectd.io.plc import READ_COUNT, READ_START, VISION_START, WORDS, WRITE_COUNT, WRITE_START
 from inspectd.io.plc_finding import Listening, Outcome, Sample, failed, passed, warned
-from inspectd.io.plc_layout import LOOK_AROUND, Base, Window, check_version
+from inspectd.io.plc_layout import LOOK_AROUND, VERSION_STEP, Base, Window, check_version
 from inspectd.io.plc_settings import S7Settings
 from inspectd.io.plc_trouble import Trouble
 from inspectd.io.plc_wiring import (
@@ -64,6 +64,13 @@ class Diagnosis:
     def failed(self) -> bool:
         """Whether any step failed so far."""
         return any(finding.outcome is Outcome.FAILED for finding in self.findings)
+
+    @property
+    def located(self) -> bool:
+        """Whether words 0 to 131 were found in their place, so that what is written goes where it should."""
+        return any(
+            finding.step == VERSION_STEP and finding.outcome is Outcome.PASSED for finding in self.findings
+        )
 
     @property
     def agent_beats(self) -> bool:

@@ -164,6 +164,12 @@ class Trial:
 
     # --- a part, as the agent takes it -----------------------------------------------------------------
 
+    def start_anew(self) -> Sample:
+        """Poll afresh, and keep no older poll: from here on polls follow each other as an agent's do."""
+        sample = self._poll()
+        self.heard = Listening([sample])
+        return sample
+
     def follow(self, is_enough: Callable[[Sample], bool], seconds: float) -> bool:
         """Poll and write every cycle until `is_enough` of a poll that is not torn; False after `seconds`.
 
@@ -188,8 +194,8 @@ class Trial:
         return sample
 
     def _contested(self, sample: Sample) -> bool:
-        """Whether another agent wrote its BOOT_ID over this trial's."""
-        return self._wrote and sample.words[_BOOT_ID] != self.vision.boot_id
+        """Whether another agent wrote its BOOT_ID over this trial's; a PLC that restarts leaves 0 there."""
+        return self._wrote and sample.words[_BOOT_ID] not in {0, self.vision.boot_id}
 
     def write(self) -> None:
         """Write the words as they are, with a heartbeat, as every cycle of an agent does."""

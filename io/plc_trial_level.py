@@ -23,7 +23,7 @@ def take_level_part(trial: Trial, wait_s: float) -> Iterator[Finding]:
 
     PlcError: the link failed, or another agent began to write.
     """
-    last_id = trial.heard.samples[-1].words[2]
+    last_id = trial.start_anew().words[2]
     trial.show(Status.TRIGGER_READY)
     if not trial.follow(
         lambda sample: _is_set(sample, Control.TRIGGER) and sample.words[2] != last_id, wait_s
@@ -67,7 +67,7 @@ def take_level_part(trial: Trial, wait_s: float) -> Iterator[Finding]:
 
 
 def _no_trigger(trial: Trial, last_id: int) -> Finding:
-    samples = [sample for sample in trial.heard.samples[1:] if not sample.torn]
+    samples = [sample for sample in trial.heard.samples if not sample.torn]
     if any(sample.words[2] != last_id for sample in samples):
         return failed(
             LEVEL_STEP,

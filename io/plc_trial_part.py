@@ -40,9 +40,10 @@ def take_parts(trial: Trial, settings: AnyPlcSettings, wait_s: float) -> bool:
     tells of parts: then it is polled for 3 s at the most.
     """
     if settings.mode == "free_running":
+        trial.start_anew()
         trial.follow(lambda _: False, min(wait_s, _FREE_RUNNING_S))
         return False
-    last_id = trial.heard.samples[-1].words[2]
+    last_id = trial.start_anew().words[2]
 
     def answer(sample: Sample) -> bool:
         nonlocal last_id
@@ -64,7 +65,7 @@ def check_parts(
     """Say what the polls of `take_parts` show."""
     samples = [sample for sample in trial.heard.samples if not sample.torn]
     if settings.mode == "free_running":
-        yield check_speed(samples[1:], settings.max_speed_counts_per_s)
+        yield check_speed(samples, settings.max_speed_counts_per_s)
         yield check_word_order(samples)
         return
     yield (
