@@ -73,7 +73,7 @@ class PlcProgram:
         self._free_running = settings.mode == "free_running"
         self._start_travel = travel
         self.trig_id = 0 if settings.first_trig_id == 1 else step_back(settings.first_trig_id, 1)
-        self._trigger = PlcImage(recipe=panel.recipe)
+        self._trigger = PlcImage(recipe=self._recipe_at(travel))
         self._waiting: deque[Crossing] = deque()
         self.register: deque[Cell] = deque()
         """Parts between photo-eye and gate, oldest first (PLC-triggered mode)."""
@@ -100,8 +100,9 @@ class PlcProgram:
         self._read_vision(now, words[:VISION_WORDS])
         self._handshake.scan(now, words[:VISION_WORDS])
         self._copy_ring(now, moved, words[VISION_WORDS:])
-        if not self._recipes or self._recipes[-1][1] != self._panel.recipe:
-            self._recipes.append((moved, self._panel.recipe))
+        recipe = self._recipe_at(travel)
+        if not self._recipes or self._recipes[-1][1] != recipe:
+            self._recipes.append((moved, recipe))
         decisions = [self._decide(now, moved, crossing) for crossing in gate]
         issued = [] if self._free_running else self._issue(now, eye)
         if now >= self._beat_due:
@@ -119,7 +120,7 @@ class PlcProgram:
             heartbeat=self._heartbeat,
             control=panel.control | self._handshake.control | clearing,
             trig_id=self.trig_id,
-            recipe=panel.recipe if self._free_running else self._trigger.recipe,
+            recipe=self._recipe_at(travel) if self._free_running else self._trigger.recipe,
             encoder=self._trigger.encoder,
             ack_seq=self._handshake.ack_seq,
             version=panel.version,
@@ -133,6 +134,14 @@ class PlcProgram:
     def encoder(self, travel: int) -> int:
         """Encoder count, 0..2**32-1, when the conveyor's travel is `travel`."""
         return self._count(travel - self._start_travel)
+
+    def _recipe_at(self, travel: int) -> int:
+        """RECIPE of the part nearest to the photo-eye when the conveyor's travel is `travel`."""
+        schedule = self._settings.recipes
+        if not schedule:
+            return self._panel.recipe
+        part = max(1, round(travel / self._settings.pitch))
+        return schedule[(part - 1) % len(schedule)]
 
     def _count(self, moved: int) -> int:
         return (self._settings.encoder_start + moved) % ENCODER_RANGE
@@ -194,7 +203,7 @@ class PlcProgram:
         cell = Cell(
             position=crossing.travel - self._start_travel,
             epoch=self.epoch,
-            recipe=self._panel.recipe,
+            recipe=self._recipe_at(crossing.travel),
             trig_id=self.trig_id,
             barred=slot.id == self.trig_id,
             copy=slot,

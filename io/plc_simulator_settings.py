@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -88,6 +88,9 @@ class PlcSimulatorSettings(BaseModel):
     buffer_results: bool = Field(default=False, description="sets BufferResults: results one by one")
     station: int = Field(default=1, ge=0, le=_WORD)
     recipe: int = Field(default=1, ge=0, le=_WORD)
+    recipes: tuple[Annotated[int, Field(ge=0, le=_WORD)], ...] = Field(
+        default=(), description="recipe of each part in turn, over and over; empty: the panel's for all"
+    )
     lot: str = Field(default="LOT-1", max_length=16, pattern=r"^[ -~]*$")
     scan_ms: float = Field(default=10.0, ge=1, le=100)
     first_trig_id: int = Field(default=1, ge=1, le=_WORD, description="first id after each start of the PLC")
