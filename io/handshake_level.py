@@ -118,15 +118,19 @@ class LevelTrigger(IdChangeTrigger):
             self._results.discard()
 
     def _see_no_new_id(self, now: float) -> None:
-        """Trigger rose and TRIG_ID is the last part's: it may follow, since a read need not be whole."""
+        """Trigger rose and TRIG_ID is the last part's: it may follow, since a read need not be whole.
+
+        If it does not, the Trigger belongs to no part, unless its id became UNKNOWN before it stood.
+        """
+        if now - self._low_started <= self._max_age_s:
+            return
+        self._armed = False
         if self._settled_early:
             self._settled_early = False
             self._answered = True
-            self._armed = False
             self._acked = None
-        elif now - self._low_started > self._max_age_s:
+        else:
             self.missed = True
-            self._armed = False
 
     def _counts(self, now: float) -> bool:
         """Whether the Trigger of the next id stands.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from inspectd.io.handshake import Handshake, Poll
 from inspectd.io.plc import (
@@ -48,22 +48,23 @@ class Bench:
         free_running: bool = False,
         block: list[int] | None = None,
         recipes: frozenset[int] = frozenset({1, 2}),
+        handshake: Literal["id_change", "level"] = "id_change",
+        control: Control = Control.TRIGGER_ENABLE,
     ) -> None:
         settings = PlcSettings(
             host="127.0.0.1",
             station=9,
             mode="free_running" if free_running else "plc_triggered",
+            handshake=handshake,
             max_trigger_age_ms=60,
             max_speed_counts_per_s=1000,
         )
         self.handshake = Handshake(settings, recipes, BOOT_ID)
         self.state = READY
-        self.plc = PlcImage(
-            heartbeat=1, control=Control.TRIGGER_ENABLE, trig_id=trig_id, recipe=1, plc_epoch=epoch
-        )
+        self.plc = PlcImage(heartbeat=1, control=control, trig_id=trig_id, recipe=1, plc_epoch=epoch)
         self.block = block or [0] * 100
-        self.now = 1000.0
-        self.handshake.begin(self.take_poll(), self.block, RecordedIds(), self.now)
+        self.now: float = 1000.0
+        self.begun = self.handshake.begin(self.take_poll(), self.block, RecordedIds(), self.now)
         self.write()
 
     def take_poll(self) -> Poll:
