@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inspectd.io.modbus import ModbusTransport
-from inspectd.io.plc_settings import S7Settings
+from inspectd.io.modbus_server import ModbusServer
+from inspectd.io.plc_settings import ModbusServerSettings, S7Settings
 from inspectd.io.s7 import S7Transport
 
 if TYPE_CHECKING:
-    from inspectd.io.plc_settings import ModbusTcpSettings
+    from inspectd.io.plc_settings import AnyPlcSettings
     from inspectd.io.plc_transport import PlcTransport
 
 
-def transport_of(settings: ModbusTcpSettings | S7Settings) -> PlcTransport:
+def transport_of(settings: AnyPlcSettings) -> PlcTransport:
     """Return the transport for a link's settings, not connected yet."""
+    if isinstance(settings, ModbusServerSettings):
+        return ModbusServer(settings)
     return S7Transport(settings) if isinstance(settings, S7Settings) else ModbusTransport(settings)

@@ -187,4 +187,4 @@ def test_warning_does_not_keep_a_station_from_running(tmp_path: Path) -> None:
         ("path: images", "source: rtsp://192.0.2.7/stream"),
         ("host: 127.0.0.1", "host: 192.0.2.8"),
     )
-    assert load_checked(write_station(tmp_path, *changes)).plc.host == "192.0.2.8"
+    assert load_checked(write_station(tmp_path, *changes)).plc.place == "the PLC at 192.0.2.8"
