@@ -15,7 +15,7 @@ from inspectd.calibration.data_images import Look, look_at_all
 from inspectd.calibration.findings import Finding, error, warning
 from inspectd.calibration.layout import Layout, survey_layout
 from inspectd.calibration.layout_check import check_folders, means_good
-from inspectd.calibration.mask_check import check_truth, check_unmasked
+from inspectd.calibration.mask_check import check_shared, check_truth, check_unmasked
 from inspectd.calibration.outliers import near_duplicates, strangers
 from inspectd.calibration.rates import supportable_rate
 
@@ -86,6 +86,7 @@ def check_data(
     found += _check_likeness(looks)
     labelled = (*layout.validation, *layout.test)
     found += check_unmasked(entry for entry in labelled if not means_good(entry.kind))
+    found += check_shared(((look.entry, look.sha256) for look in looks), layout)
     found += check_truth(layout)
     parts = len(split_good(len(good), 0).threshold) if len(good) >= FEWEST_IMAGES else 0
     sizes = Counter(look.size for look in good)

@@ -3,8 +3,12 @@
 In MVTec's layout `train/good/` holds good images, `test/good/` and `test/<kind>/` the images to measure on,
 and `ground_truth/<kind>/<name>_mask.png` says where a defect is (anything but 0). Here it may also have
 `validation/good/` and `validation/<kind>/`, to choose noise and threshold by, used neither to train nor to
-measure. A CSV list has the columns path and label ("good" or the defect's kind), and may have split (train,
-validation or test) and mask; its paths are taken from its own folder.
+measure. Images of both splits take their masks from the same `ground_truth/<kind>/`. Where both have an image
+of one name, a split may have masks of its own, which go before those: `validation/ground_truth/<kind>/`,
+`test/ground_truth/<kind>/`.
+
+A CSV list has the columns path and label ("good" or the defect's kind), and may have split (train, validation
+or test) and mask; its paths are taken from its own folder.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from inspectd.calibration.errors import CalibrationError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 GOOD = "good"
+TRUTH = "ground_truth"
 SPLITS = ("train", "validation", "test")
 
 
@@ -112,20 +117,21 @@ def _labelled_in(source: Path, split: str, problems: list[LayoutProblem]) -> tup
     loose = _list(folder, problems)
     problems += [LayoutProblem(str(file), "lies beside the kinds' folders", remedy) for file in loose]
     try:
-        kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir())
+        kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir() and kind.name != TRUTH)
     except OSError:
         return ()  # told above
     return tuple(
-        Labelled(file, kind.name, _mask_of(source, kind.name, file.stem))
+        Labelled(file, kind.name, _mask_of(source, split, kind.name, file.stem))
         for kind in kinds
         for file in _list(kind, problems)
     )
 
 
-def _mask_of(source: Path, kind: str, stem: str) -> Path | None:
+def _mask_of(source: Path, split: str, kind: str, stem: str) -> Path | None:
     if kind == GOOD:
         return None
-    candidates = (source / "ground_truth" / kind / f"{stem}{end}.png" for end in ("_mask", ""))
+    places = (source / split / TRUTH / kind, source / TRUTH / kind)
+    candidates = (place / f"{stem}{end}.png" for place in places for end in ("_mask", ""))
     return next((mask for mask in candidates if mask.is_file()), None)
 
 

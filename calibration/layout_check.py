@@ -11,19 +11,18 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from inspectd.calibration.findings import Finding, error, warning
-from inspectd.calibration.layout import GOOD, SUFFIXES, Layout, images_in
+from inspectd.calibration.layout import GOOD, SUFFIXES, TRUTH, Layout, images_in
 
-_TRUTH = "ground_truth"
-_PLACES = ("train", "validation", "test", _TRUTH, GOOD)
+_PLACES = ("train", "validation", "test", TRUTH, GOOD)
 _SAME_AS = {
     "training": "train",
     "val": "validation",
     "valid": "validation",
     "testing": "test",
-    "groundtruth": _TRUTH,
-    "mask": _TRUTH,
-    "masks": _TRUTH,
-    "truth": _TRUTH,
+    "groundtruth": TRUTH,
+    "mask": TRUTH,
+    "masks": TRUTH,
+    "truth": TRUTH,
 }
 _GOOD_WORDS = {"good", "goods", "ok", "normal", "pass", "passed", "io", "gut"}
 _CLOSE = 0.8
@@ -123,6 +122,8 @@ def _check_train(source: Path) -> list[Finding]:
 def _check_kinds(source: Path, split: str) -> list[Finding]:
     found: list[Finding] = []
     for folder in _folders(source / split):
+        if folder.name == TRUTH:
+            continue
         if means_good(folder.name):
             what = f"counts as a kind of defect named {folder.name!r}"
             remedy = f"Rename it to {GOOD} if it holds good parts, or else to what the defect is."

@@ -12,7 +12,7 @@ import numpy as np
 from inspectd.calibration.data import read_mask
 from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.findings import Finding, error, warning
-from inspectd.calibration.layout import GOOD, SUFFIXES, Labelled, Layout, images_in
+from inspectd.calibration.layout import GOOD, SUFFIXES, TRUTH, Labelled, Layout, images_in
 
 # A defect that covers nearly all of a part is rare; a mask drawn the wrong way round is not.
 _INVERTED = 0.9
@@ -60,19 +60,53 @@ def check_unmasked(entries: Iterable[Labelled]) -> list[Finding]:
 
 
 def check_truth(layout: Layout) -> list[Finding]:
-    """Find masks under `ground_truth` that no image has."""
-    truth = layout.source / "ground_truth"
-    if layout.form == "csv" or not truth.is_dir():
+    """Find masks under a `ground_truth` that no image has."""
+    if layout.form == "csv":
         return []
-    try:
-        return _check_kinds(truth, layout)
-    except OSError as problem:
-        remedy = "Give this user the right to read it."
-        return [error("layout", truth, f"cannot be listed ({problem.strerror})", remedy)]
+    parts = (
+        (layout.source, (*layout.validation, *layout.test)),
+        (layout.source / "validation", layout.validation),
+        (layout.source / "test", layout.test),
+    )
+    found: list[Finding] = []
+    for place, labelled in parts:
+        truth = place / TRUTH
+        if not truth.is_dir():
+            continue
+        try:
+            found += _check_kinds(truth, labelled)
+        except OSError as problem:
+            remedy = "Give this user the right to read it."
+            found.append(error("layout", truth, f"cannot be listed ({problem.strerror})", remedy))
+    return found
 
 
-def _check_kinds(truth: Path, layout: Layout) -> list[Finding]:
-    labelled = (*layout.validation, *layout.test)
+def check_shared(images: Iterable[tuple[Labelled, str]], layout: Layout) -> list[Finding]:
+    """Find masks that two different images take by their names; each image comes with its content's sha256.
+
+    A CSV list names each mask, so one for several pictures of the same part is meant there.
+    """
+    if layout.form == "csv":
+        return []
+    first: dict[Path, tuple[Labelled, str]] = {}
+    found: list[Finding] = []
+    for entry, content in images:
+        if entry.mask is None or not entry.defective:
+            continue
+        other, known = first.setdefault(entry.mask, (entry, content))
+        if content != known:
+            what = f"is another picture than {other.file}, and takes the same mask, {entry.mask}"
+            remedy = f"Rename one of the two with its mask, or put its mask into {_own_truth(entry)}."
+            found.append(error("mask_shared", entry.file, what, remedy))
+    return found
+
+
+def _own_truth(entry: Labelled) -> Path:
+    """Return the folder where an image's own split has its masks."""
+    return entry.file.parent.parent / TRUTH / entry.kind
+
+
+def _check_kinds(truth: Path, labelled: tuple[Labelled, ...]) -> list[Finding]:
     used = {entry.mask for entry in labelled}
     kinds = {entry.kind for entry in labelled} - {GOOD}
     found: list[Finding] = []

@@ -51,6 +51,12 @@ def remove(place: str) -> Callable[[Path], None]:
     return lambda folder: (folder / place).unlink()
 
 
+def one_mask_for_two(folder: Path) -> None:
+    """Another defective part of the same name in validation/."""
+    (folder / "validation/spot/350.png").rename(folder / "validation/spot/450.png")
+    (folder / "ground_truth/spot/350_mask.png").unlink()
+
+
 def as_jpeg(folder: Path) -> None:
     """The same picture once more, saved with loss."""
     assert cv2.imwrite(str(folder / "train/good/copy.jpg"), part(7), [cv2.IMWRITE_JPEG_QUALITY, 85])
@@ -113,6 +119,18 @@ SPOILED: dict[str, tuple[Callable[[Path], None], str, str, str]] = {
     "empty mask": (
         overwrite("ground_truth/spot/451_mask.png", np.zeros((48, 48), np.uint8)),
         *("error", "mask_empty", "ground_truth/spot/451_mask.png"),
+    ),
+    "one mask for two": (
+        one_mask_for_two,
+        *("error", "mask_shared", "test/spot/450.png"),
+    ),
+    "own mask alone": (
+        copy("ground_truth/spot/451_mask.png", "validation/ground_truth/spot/9_mask.png"),
+        *("warning", "mask_unused", "validation/ground_truth/spot/9_mask.png"),
+    ),
+    "own masks of an unknown kind": (
+        copy("ground_truth/spot/451_mask.png", "test/ground_truth/stop/451_mask.png"),
+        *("warning", "unknown_kind", "test/ground_truth/stop"),
     ),
     "full mask": (
         overwrite("ground_truth/spot/451_mask.png", np.full((48, 48), 255, np.uint8)),

@@ -90,6 +90,31 @@ def test_everything_is_told_at_once(folder: Path) -> None:
     assert severities == sorted(severities)
 
 
+def test_each_split_may_have_masks_of_its_own(folder: Path) -> None:
+    """Then two images of one name are two images, and nothing is wrong."""
+    move("validation/spot/350.png", "validation/spot/450.png")(folder)
+    move("ground_truth/spot/350_mask.png", "validation/ground_truth/spot/450_mask.png")(folder)
+    report = check_data(folder)
+    assert report.findings == ()
+    assert report.counts["validation"] == {"good": 4, "spot": 4}
+
+
+def test_a_copy_shares_its_mask_by_right(folder: Path) -> None:
+    """That it stands in validation/ and in test/ is told, its mask is right for both."""
+    copy("test/spot/450.png", "validation/spot/450.png")(folder)
+    assert told(check_data(folder), folder) == [("error", "validation_in_test", "test/spot/450.png")]
+
+
+def test_the_remedy_for_a_shared_mask_names_a_place_that_is_read(folder: Path) -> None:
+    """The test image's own ground_truth goes before the common one."""
+    SPOILED["one mask for two"][0](folder)
+    (found,) = check_data(folder).findings
+    place = folder / "test" / "ground_truth" / "spot"
+    assert str(place) in found.remedy
+    copy("ground_truth/spot/450_mask.png", str(place / "450_mask.png"))(folder)
+    assert check_data(folder).findings == ()
+
+
 def test_the_same_picture_good_and_defective(folder: Path) -> None:
     """One of the two labels is wrong; nearly the same is not told beside it."""
     copy("train/good/003.png", "test/spot/x.png")(folder)

@@ -51,6 +51,19 @@ def test_mvtecs_layout_with_validation(tmp_path: Path, good: str) -> None:
     }
 
 
+def test_masks_of_a_splits_own_go_before_the_common_ones(tmp_path: Path) -> None:
+    """Two images of one name have two masks; `ground_truth` inside of a split is no kind of defect."""
+    touch(tmp_path, "train/good/1.png", "test/dent/3.png", "validation/dent/3.png", "validation/dent/4.png")
+    touch(tmp_path, "ground_truth/dent/3_mask.png", "ground_truth/dent/4_mask.png")
+    touch(tmp_path, "validation/ground_truth/dent/3.png")
+    layout = read_layout(tmp_path)
+    assert [(entry.kind, entry.mask) for entry in layout.validation] == [
+        ("dent", tmp_path / "validation/ground_truth/dent/3.png"),
+        ("dent", tmp_path / "ground_truth/dent/4_mask.png"),
+    ]
+    assert [entry.mask for entry in layout.test] == [tmp_path / "ground_truth/dent/3_mask.png"]
+
+
 def test_good_images_beside_a_test_folder(tmp_path: Path) -> None:
     """Without train/good the images of the folder itself are the good ones."""
     touch(tmp_path, "1.png", "test/hole/2.png")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast
@@ -16,7 +18,7 @@ from scipy import ndimage
 from sklearn import metrics
 
 from inspectd.calibration.metrics import percentiles, resample
-from inspectd.calibration.pixels import AUPRO_LIMIT, PixelHistogram
+from inspectd.calibration.pixels import AUPRO_LIMIT, MOST_BYTES, PixelHistogram
 
 Pair = tuple[NDArray[np.float32], NDArray[np.bool_] | None]
 roc_auc_score = cast("Any", metrics).roc_auc_score
@@ -120,6 +122,26 @@ def test_without_a_side_there_is_no_aupro() -> None:
     assert histogram_of([(amap, None)]).aupro() is None
     assert histogram_of([(amap, empty)]).aupro() is None
     assert histogram_of([(amap, ~empty)]).aupro() is None
+
+
+def test_memory_grows_with_images_and_not_with_pixels() -> None:
+    """What is kept of an image is bounded, however many scores it has and however far apart they lie."""
+    generator = np.random.default_rng(0)
+    # 70 octaves, evenly: more bins are occupied than by any map of a model.
+    amap = np.exp2(generator.uniform(-60, 10, (1200, 1200))).astype(np.float32)
+    mask = np.zeros(amap.shape, np.bool_)
+    mask[:, ::2] = True
+    assert amap.nbytes > MOST_BYTES
+    histogram = histogram_of([(amap, mask)])
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            histogram.add(amap, mask)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert grown < 3 * MOST_BYTES + 100_000
 
 
 def test_resampled_pixel_figures_are_those_of_the_repeated_images() -> None:
