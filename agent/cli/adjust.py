@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,12 +89,17 @@ def say_outcome(provisional: str, version: int, *, written: bool) -> None:
 
 
 def login_user() -> str:
-    """Return the name that the decision gets where none is given."""
+    """Return the name that a decision, a report or a history gets where none is given.
+
+    It is who stands before the machine; under sudo that is not root.
+    """
+    if os.geteuid() == 0 and os.environ.get("SUDO_USER"):
+        return os.environ["SUDO_USER"]
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         # Without a login name, as in a bare container: getpass raises one of these, by version.
-        fail("this user has no name on this machine. Say who decides with --by.", status=2)
+        fail("this user has no name on this machine. Name yourself with --by.", status=2)
 
 
 def _number(value: float | None) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from inspectd.agent.cli.evaluate_text import say_comparison, say_paper, say_report
-from inspectd.agent.cli.output import fail, note, print_json, say
+from inspectd.agent.cli.output import fail, fail_without_calibration, note, print_json, say
 from inspectd.agent.cli.progress import progress_bar
-from inspectd.agent.yaml_problems import explain
+from inspectd.agent.cli.runtime_option import runtime_settings
 from inspectd.inference.bundle import Bundle, load_bundle
 from inspectd.inference.manifest import limits_key
 from inspectd.inference.runtime import RuntimeSettings
@@ -50,8 +48,8 @@ def run_evaluation(options: EvaluateOptions, *, as_json: bool) -> None:
         from inspectd.calibration.evaluate import evaluate
         from inspectd.calibration.paper_tables import beside, disagreements, find_class
     except ImportError as error:
-        _not_installed(error)
-    settings = _runtime_settings(options.runtime, options.precision)
+        fail_without_calibration(error)
+    settings = runtime_settings(options.runtime, options.precision)
     if options.figures is None and (options.time_with or options.without_noise):
         fail("--time-with, --without-noise: need --figures, the folder to write to", status=2)
     bundle = load_bundle(options.bundle)
@@ -88,8 +86,8 @@ def run_comparison(a: Path, b: Path, data: Path, runtime: str, precision: str, *
         from inspectd.calibration.compare import compare
         from inspectd.calibration.errors import CalibrationError
     except ImportError as error:
-        _not_installed(error)
-    settings = _runtime_settings(runtime, precision)
+        fail_without_calibration(error)
+    settings = runtime_settings(runtime, precision)
     with progress_bar("scoring") as advance:
         try:
             found = compare((a, b), data, settings, advance)
@@ -155,23 +153,9 @@ def _about(bundle: Bundle, settings: RuntimeSettings) -> dict[str, Any]:
     }
 
 
-def _runtime_settings(runtime: str, precision: str) -> RuntimeSettings:
-    try:
-        return RuntimeSettings.model_validate({"name": runtime, "precision": precision})
-    except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        field = str(detail["loc"][0])
-        option = {"name": "--runtime"}.get(field, f"--{field}")
-        fail(f"{option}: {explain({}, None, (field,), detail)}", status=2)
-
-
 def _warn(warnings: tuple[str, ...]) -> None:
     for text in warnings:
         note(f"warning: {text}")
-
-
-def _not_installed(error: ImportError) -> NoReturn:
-    fail(f"calibration is not installed ({error.name} is missing); pip install 'inspectd[calibration]'")
 
 
 def _machine() -> str:

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from inspectd.agent.cli.arguments import BundleArgument, JsonOption
+from inspectd.agent.cli.arguments import BundleArgument, JsonOption, PrecisionOption, RuntimeOption
 
 app = typer.Typer()
 
 DataArgument = Annotated[
     Path, typer.Argument(help="Test images and masks: a folder in the MVTec AD layout, or a CSV list.")
 ]
-RuntimeOption = Annotated[str, typer.Option(help="openvino or torch.")]
-PrecisionOption = Annotated[str, typer.Option(help="float32 or bfloat16.")]
 
 
 @app.command()

@@ -6,16 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from inspectd.agent.cli.adjust import login_user, show_limits
 from inspectd.agent.cli.output import fail, note, print_json, say
+from inspectd.agent.cli.runtime_option import runtime_settings
 from inspectd.agent.config import load_config
 from inspectd.inference.bundle import load_bundle
 from inspectd.inference.errors import BundleError
 from inspectd.inference.manifest import Limits
 from inspectd.inference.model_store import ModelStore, Switched
-from inspectd.inference.runtime import RuntimeSettings
 
 SYSTEM_MODELS = Path("/var/lib/inspectd/models")
 
@@ -37,7 +35,7 @@ def run_install(bundle: Path, class_name: str, options: SwitchOptions, *, as_jso
     store = _store(options)
     loaded = load_bundle(bundle)
     before = _limits_in_force(store, class_name or loaded.manifest.class_name)
-    done = store.install(bundle, class_name, by=options.by or _user(), why=options.why)
+    done = store.install(bundle, class_name, by=options.by or login_user(), why=options.why)
     _report(done, before, as_json=as_json)
 
 
@@ -45,7 +43,7 @@ def run_rollback(class_name: str, to: int, options: SwitchOptions, *, as_json: b
     """Go back to an older version and tell what is in force now."""
     store = _store(options)
     before = _limits_in_force(store, class_name)
-    done = store.rollback(class_name, to, by=options.by or _user(), why=options.why)
+    done = store.rollback(class_name, to, by=options.by or login_user(), why=options.why)
     _report(done, before, as_json=as_json)
 
 
@@ -69,19 +67,8 @@ def _store(options: SwitchOptions) -> ModelStore:
     if options.station:
         runtime = load_config(options.station).engine
     else:
-        given = {"name": options.runtime, "precision": options.precision}
-        try:
-            runtime = RuntimeSettings.model_validate({key: value for key, value in given.items() if value})
-        except ValidationError as error:
-            first = error.errors()[0]
-            option = {"name": "--runtime"}.get(str(first["loc"][0]), f"--{first['loc'][0]}")
-            fail(f"{option} {first['input']}: {first['msg']}", status=2)
+        runtime = runtime_settings(options.runtime, options.precision)
     return ModelStore(models_folder(options.models), runtime, lambda step: note(f"model: {step}"))
-
-
-def _user() -> str:
-    """Return who stands before the machine; under sudo that is not root."""
-    return (os.environ.get("SUDO_USER", "") if os.geteuid() == 0 else "") or login_user()
 
 
 def _limits_in_force(store: ModelStore, class_name: str) -> dict[str, Limits]:

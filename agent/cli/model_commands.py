@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from inspectd.agent.cli.arguments import BundleArgument, JsonOption
+from inspectd.agent.cli.arguments import BundleArgument, ByOption, JsonOption
 
 app = typer.Typer(help="Versions of each class installed on this machine.", no_args_is_help=True)
 
@@ -25,7 +25,6 @@ StationOption = Annotated[
 RuntimeOption = Annotated[str, typer.Option(help="Test on this runtime: openvino or torch.")]
 PrecisionOption = Annotated[str, typer.Option(help="Test in this precision: float32 or bfloat16.")]
 WhyOption = Annotated[str, typer.Option(help="Why, in a few words; stands in the history.")]
-ByOption = Annotated[str, typer.Option(help="Who does it; default: the login user.", show_default=False)]
 
 
 @app.command()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from inspectd.agent.cli.adjust import login_user
 from inspectd.agent.cli.output import fail, fail_without_calibration, print_json, say
 from inspectd.agent.cli.progress import progress_bar
-from inspectd.inference.runtime import RuntimeSettings
+from inspectd.agent.cli.runtime_option import runtime_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +36,11 @@ def run_report(options: ReportOptions, *, as_json: bool) -> None:
         from inspectd.calibration.report import ReportRequest, write_report
     except ImportError as error:
         fail_without_calibration(error)
-    try:
-        runtime = RuntimeSettings.model_validate({"name": options.runtime, "precision": options.precision})
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        option = "--runtime" if wrong["loc"] == ("name",) else "--precision"
-        fail(f"{option}: {wrong['msg']}", status=2)
+    runtime = runtime_settings(options.runtime, options.precision)
     request = ReportRequest(
         bundle=options.bundle,
         out=options.out,
-        by=options.by or _login(),
+        by=options.by or login_user(),
         date=_checked_date(options.date),
         runtime=runtime,
         data=options.data,
@@ -70,13 +63,6 @@ def run_report(options: ReportOptions, *, as_json: bool) -> None:
     say(written.verdict)
     if written.missing:
         say(f"something is missing in: {', '.join(written.missing)}; the report says what")
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        fail("this login has no user name; name yourself with --by", status=2)
 
 
 def _checked_date(text: str) -> str:

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from inspectd.agent.cli.arguments import BundleArgument, JsonOption
+from inspectd.agent.cli.arguments import (
+    BundleArgument,
+    ByOption,
+    JsonOption,
+    PrecisionOption,
+    RuntimeOption,
+)
 
 app = typer.Typer()
 
@@ -25,10 +31,10 @@ def report(  # noqa: PLR0913, PLR0917  one for each option
         Path | None, typer.Option(help="Folder of the training's history; default: BUNDLE.training.")
     ] = None,
     worst: Annotated[int, typer.Option(min=1, max=16, help="False rejects and misses to show.")] = 8,
-    by: Annotated[str, typer.Option(help="Who makes the report; default: the login user.")] = "",
+    by: ByOption = "",
     date: Annotated[str, typer.Option(help="Date of the report, ISO 8601; default: now.")] = "",
-    runtime: Annotated[str, typer.Option(help="openvino or torch.")] = "openvino",
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    runtime: RuntimeOption = "openvino",
+    precision: PrecisionOption = "float32",
     as_json: JsonOption = False,
 ) -> None:
     """Write a calibration report as one HTML file that opens in a browser without a network."""

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from inspectd.agent.cli.arguments import BundleArgument, JsonOption
+from inspectd.agent.cli.arguments import BundleArgument, ByOption, JsonOption
 
 app = typer.Typer()
 
-ByOption = Annotated[str, typer.Option(help="Who decides; default: the login user.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be decided; write nothing.")]
 
 

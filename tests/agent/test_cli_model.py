@@ -8,7 +8,7 @@ import pytest
 from command import ROOT, Inspectd
 from station_files import write_station
 
-from inspectd.agent.cli import model
+from inspectd.agent.cli import adjust, model
 from inspectd.inference.bundle import adjust_limits, load_bundle
 from inspectd.inference.manifest import Limits
 from inspectd.inference.model_store import ModelStore
@@ -128,9 +128,9 @@ def test_what_is_refused(inspectd: Inspectd, models: Path, tmp_path: Path) -> No
     exotic = inspectd("model", "install", BUNDLE, "--class", "../up", "--models", models)
     assert exotic.refuses(1, "class '../up'", "Give it such a name with --class")
     half = inspectd("model", "install", BUNDLE, "--precision", "half", "--models", models)
-    assert half.refuses(2, "--precision half: Input should be 'float32' or 'bfloat16'")
+    assert half.refuses(2, "--precision: must be 'float32' or 'bfloat16', is the text 'half'")
     other = inspectd("model", "install", BUNDLE, "--runtime", "onnx", "--models", models)
-    assert other.refuses(2, "--runtime onnx: Input should be 'openvino' or 'torch'")
+    assert other.refuses(2, "--runtime: must be 'openvino' or 'torch', is the text 'onnx'")
     config = write_station(tmp_path)
     both = inspectd("model", "install", BUNDLE, "--station", config, "--runtime", "torch", "--models", models)
     assert both.refuses(2, "--station names runtime and precision")
@@ -170,11 +170,14 @@ def test_the_models_folder(uid: int, data: str, folder: Path, monkeypatch: pytes
     assert model.models_folder(Path("here")) == Path("here")
 
 
-def test_the_history_names_who_called_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Root alone says nothing in an audit."""
-    monkeypatch.setattr(model.os, "geteuid", lambda: 0)
+def test_history_and_decision_name_who_called_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root alone says nothing in an audit; nobody else can put on another's name."""
+    monkeypatch.setattr(adjust.os, "geteuid", lambda: 0)
     monkeypatch.setenv("SUDO_USER", "anna")
-    assert model._user() == "anna"  # pyright: ignore[reportPrivateUsage]
+    assert adjust.login_user() == "anna"
+    monkeypatch.setattr(adjust.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(adjust.getpass, "getuser", lambda: "ben")
+    assert adjust.login_user() == "ben"
 
 
 def test_check_takes_the_version_in_force(
