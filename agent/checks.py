@@ -50,7 +50,7 @@ def load_checked(path: Path) -> StationSettings:
 
 def find_problems(settings: StationSettings) -> list[Problem]:
     """Apply every rule."""
-    rules = [_classes, _trigger, _deadlines, _travel, _stamps]
+    rules = [_classes, _trigger, _deadlines, _travel, _confirmations, _stamps]
     rules.append(_free_running if settings.plc.mode == "free_running" else _windows)
     found = [problem for rule in rules for problem in rule(settings)]
     return found + [Problem(key, text) for key, text in output_problems(settings)]
@@ -146,6 +146,25 @@ def _travel(settings: StationSettings) -> Iterator[Problem]:
             f"{parts} parts may pass between a trigger and the PLC's copy of its verdict ({safe_copy:g} ms)"
         )
         yield Problem(("line", "deadline_ms"), f"{text}, at most {MAX_PARTS_BETWEEN} may; lower deadline_ms")
+
+
+def _confirmations(settings: StationSettings) -> Iterator[Problem]:
+    """A rejected part must have come to the reject sensor before its confirmation counts as missing."""
+    line, key = settings.line, ("line", "confirmations")
+    if line.confirmations is None:
+        return
+    if settings.plc.mode == "free_running":
+        yield Problem(
+            key, "the reject sensor names parts by TRIG_ID, which free-running mode lacks; remove it"
+        )
+    on_the_way = math.ceil(line.eye_to_gate_ms / line.min_part_interval_ms)
+    if not line.confirmations.within_parts > on_the_way:
+        text = (
+            f"{line.confirmations.within_parts} is not over the {on_the_way} parts that fit between "
+            f"photo-eye and gate (eye_to_gate_ms {line.eye_to_gate_ms:g} / min_part_interval_ms "
+            f"{line.min_part_interval_ms:g}): no confirmation could be in time"
+        )
+        yield Problem((*key, "within_parts"), f"{text}; set at least {on_the_way + 2}")
 
 
 def _free_running(settings: StationSettings) -> Iterator[Problem]:

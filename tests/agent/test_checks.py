@@ -82,6 +82,20 @@ RULES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"classes": [{"recipe": 1, "bundle": "a"}, {"recipe": 1, "bundle": "b"}]},
         {"classes": [{"recipe": 1, "bundle": "a"}, {"recipe": 2, "bundle": "b"}]},
     ),
+    # 1000 (eye to gate) / 200 (interval) = 5 parts on the way.
+    "confirmations within the parts on the way": (
+        "line.confirmations.within_parts",
+        {"line": {"confirmations": {"missing": 2, "within_parts": 5}}},
+        {"line": {"confirmations": {"missing": 2, "within_parts": 6}}},
+    ),
+    "confirmations name parts by id": (
+        "line.confirmations",
+        {
+            "plc": FREE_RUNNING,
+            "line": {"min_pitch_counts": 1000.0, "confirmations": {"missing": 2, "within_parts": 6}},
+        },
+        {"line": {"confirmations": {"missing": 2, "within_parts": 6}}},
+    ),
     "free-running: position sharper than half the pitch": (
         "plc.max_speed_counts_per_s",
         {"plc": FREE_RUNNING, "line": {"min_pitch_counts": 800.0}},

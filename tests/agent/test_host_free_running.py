@@ -4,6 +4,7 @@ import pytest
 from agent_rig import Rig, make_rig
 from stand_ins import DEFECTIVE, EPOCH, GOOD
 
+from inspectd.io.encoder import EncoderPoll
 from inspectd.io.plc import Reason, Verdict
 from inspectd.io.plc_events import EpochChanged, NoPosition, Position
 
@@ -61,6 +62,41 @@ def test_free_running_frame_without_a_class_is_unknown(free: Rig) -> None:
     free.expose(GOOD)
     assert free.verdicts() == [(Verdict.UNKNOWN, Reason.OFFLINE)]
     assert free.held == set()
+
+
+def test_free_running_part_is_of_the_recipe_before_its_exposure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RECIPE may have changed by the time a frame arrives: that is the next part's class."""
+    rig = make_rig(monkeypatch, free_running=True, recipes=(1, 2))
+    rig.position = Position(4711, EPOCH, 1)
+    rig.polled_before = EncoderPoll(0.0, 0.0, 0, EPOCH, 1, serial="S\ufffd", lot="L")
+    rig.plc_now = (EPOCH, 2)
+    rig.expose(GOOD)
+    rig.close_windows()
+    (row,) = rig.recorder.rows
+    assert (row["verdict"], row["recipe"], row["class"]) == ("ACCEPT", 1, "class 1")
+    assert (row["serial"], row["lot"]) == ("S\ufffd", "L")
+    assert (rig.scorers[1].judged, rig.scorers[2].judged) == (1, 0)
+
+
+def test_free_running_frame_from_before_a_restart_is_told_so(free: Rig) -> None:
+    """UNKNOWN/40 in the record, whenever it arrives; its memory goes back at once."""
+    free.polled_before = EncoderPoll(0.0, 0.0, 0, EPOCH, 1)
+    for now in (0, EPOCH + 1):
+        free.plc_now = (now, 1)
+        free.expose(GOOD)
+    assert free.verdicts() == 2 * [(Verdict.UNKNOWN, Reason.RESTARTED)]
+    assert {result.epoch for result in free.published} == {EPOCH}
+    assert free.held == set()
+
+
+def test_free_running_frame_before_the_first_poll_is_nobodys(
+    free: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing says which recipe it was."""
+    monkeypatch.setattr(free, "polled", lambda: None)
+    free.expose(GOOD)
+    free.close_windows()
+    assert (free.published, free.recorder.rows, free.held) == ([], [], set())
 
 
 def test_free_running_frame_before_the_plc_is_there_is_no_part(free: Rig) -> None:

@@ -9,7 +9,11 @@ from model_watch_bench import Bench
 from stand_ins import HeardLog
 
 from inspectd.agent import model_watch
-from inspectd.inference.errors import BundleError
+from inspectd.agent.config import ClassSettings
+from inspectd.agent.model_watch import ModelWatch
+from inspectd.inference.errors import BundleError, EngineError, SelfTestError
+from inspectd.io.plc import FaultCode
+from inspectd.io.plc_events import FaultCleared
 
 
 @pytest.fixture
@@ -39,6 +43,37 @@ def test_what_was_refused_is_tried_again_after_a_while(bench: Bench, monkeypatch
     scorer = bench.rig.classes.get(1)
     assert scorer is not None
     assert scorer.bundle_id == "bundle 2"
+
+
+def test_a_class_that_fails_its_self_test_at_the_start(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The station goes on without it, and with a fault; a bundle that passes ends its cause."""
+    rig, entry = bench.rig, ClassSettings(recipe=2, bundle=bench.folder / "current")
+    watch = ModelWatch([entry], bench.load, rig.classes)
+    bench.error = SelfTestError("self-test of b: scores 2, expected 1")
+    watch.load(entry)
+    assert rig.classes.get(2) is None
+    assert bench.logged[-1] == ("self_test_failed", "self-test of b: scores 2, expected 1")
+    assert rig.host.on_cycle(rig.clock.now).fault is FaultCode.SELF_TEST_FAILED
+    monkeypatch.setattr(model_watch, "RETRY_S", 0.0)
+    watch._retry_at[2] = 0.0  # pyright: ignore[reportPrivateUsage]
+    for _ in range(4):
+        watch.look()
+    assert rig.classes.get(2) is None
+    assert rig.classes.self_test_failure(2)
+    bench.error = None
+    for _ in range(4):
+        watch.look()
+    assert rig.classes.get(2) is bench.opened[-1]
+    rig.host.on_events([FaultCleared()])
+    state = rig.host.on_cycle(rig.clock.now)
+    assert (state.fault, state.degraded) == (FaultCode.NONE, False)
+
+
+def test_a_class_that_cannot_be_opened_at_the_start_ends_it(bench: Bench) -> None:
+    """Only what was opened and scores wrongly is left to the PLC; the rest is for whoever set it up."""
+    bench.error = EngineError("no such device")
+    with pytest.raises(EngineError, match="no such device"):
+        bench.watch.load(bench.entry)
 
 
 def test_a_watch_that_cannot_start_does_not_end_the_line(

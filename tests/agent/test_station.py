@@ -14,7 +14,7 @@ from station_bench import Built, our_threads, wait_for
 
 from inspectd.agent import station as station_module
 from inspectd.agent.errors import AgentError, RecordError
-from inspectd.inference.errors import BundleError
+from inspectd.inference.errors import BundleError, SelfTestError
 from inspectd.io.encoder import EncoderPoll
 from inspectd.io.plc import FaultCode, Reason
 from inspectd.io.plc_events import Settled
@@ -185,6 +185,31 @@ def test_bundle_that_does_not_load_ends_the_start(tmp_path: Path) -> None:
         built.station.start()
     built.station.stop()
     assert our_threads() == set()
+
+
+def test_bundle_that_fails_its_self_test_is_told_to_the_plc(tmp_path: Path) -> None:
+    """The station runs, with a fault and UNKNOWN/34: a PLC that sees no agent does not know why."""
+    built = Built(tmp_path, classes=2, error=SelfTestError("golden.png scores 2, expected 1"))
+    built.station.start()
+    try:
+        assert built.station.host.on_cycle(time.monotonic()).fault is FaultCode.SELF_TEST_FAILED
+        built.trigger(1)
+    finally:
+        built.station.stop()
+    assert [(row["verdict"], row["reason"]) for row in built.rows()] == [("UNKNOWN", 34)]
+
+
+def test_every_class_is_loaded_before_the_plc_is_spoken_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Online means that a part of any configured recipe is judged."""
+    built = Built(tmp_path, classes=3)
+    loaded: list[int] = []
+    begin = built.station.link.start
+    monkeypatch.setattr(built.station.link, "start", lambda: (loaded.append(len(built.scorers)), begin())[-1])
+    built.station.start()
+    built.station.stop()
+    assert loaded == [3]
 
 
 def test_record_that_cannot_be_kept_is_told(tmp_path: Path) -> None:

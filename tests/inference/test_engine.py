@@ -16,7 +16,7 @@ from inspectd.inference import engine as engine_module
 from inspectd.inference.bundle import load_bundle
 from inspectd.inference.documents import document_id
 from inspectd.inference.engine import Engine, open_engine
-from inspectd.inference.errors import BundleError, EngineError
+from inspectd.inference.errors import BundleError, EngineError, SelfTestError
 from inspectd.inference.runtime import Inference, Runtime, RuntimeSettings, open_runtime
 from tests.inference.store_bench import adjust, rewrite_manifest
 
@@ -112,8 +112,10 @@ def test_self_test_refuses_another_score(pristine_bundle: Path) -> None:
     golden = bundle.manifest.golden[0].scores["float32/openvino/float32"]
     Engine(bundle, FakeRuntime(golden * 1.0005)).self_test()
     for wrong in (golden * 1.01, golden * 0.99, 0.0):
-        with pytest.raises(EngineError, match=r"golden-camera\.png"):
+        with pytest.raises(SelfTestError, match=r"golden-camera\.png"):
             Engine(bundle, FakeRuntime(wrong)).self_test()
+    with pytest.raises(SelfTestError, match="not finite"):
+        Engine(bundle, FakeRuntime(math.nan)).self_test()
 
 
 def test_self_test_does_not_freeze_the_camera(engine: Engine, pristine_bundle: Path) -> None:
