@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from raw_server import serving
 
 from inspectd.io.errors import PlcError
 from inspectd.io.modbus import ModbusTransport
@@ -67,31 +68,13 @@ def server_port() -> Iterator[int]:
 @contextmanager
 def raw_server(answer: Callable[[socket.socket, bytes], None]) -> Generator[int]:
     """A TCP server that calls `answer` with each request of each connection."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.05)
-        done = threading.Event()
 
-        def serve() -> None:
-            while not done.is_set():
-                try:
-                    connection, _ = listener.accept()
-                except TimeoutError:
-                    continue
-                with connection:
-                    connection.settimeout(0.5)
-                    try:
-                        while request := connection.recv(1000):
-                            answer(connection, request)
-                    except OSError:
-                        pass
+    def handle(connection: socket.socket) -> None:
+        while request := connection.recv(1000):
+            answer(connection, request)
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield int(listener.getsockname()[1])
-        finally:
-            done.set()
-            thread.join(5.0)
+    with serving(handle) as port:
+        yield port
 
 
 def answer_read(request: bytes, words: list[int]) -> bytes:

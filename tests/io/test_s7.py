@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
+from raw_server import SILENCE_S, serving
 from snap7.server import Server
 from snap7.type import SrvArea
 
@@ -52,38 +52,20 @@ def relay(port: int, spoil: Callable[[bytes, int], list[bytes]]) -> Generator[in
 
     `spoil` gives the pieces to send, 20 ms apart.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.05)
-        done = threading.Event()
 
-        def serve() -> None:
-            while not done.is_set():
-                try:
-                    near, _ = listener.accept()
-                except TimeoutError:
-                    continue
-                with near, socket.create_connection(("127.0.0.1", port)) as far:
-                    near.settimeout(0.5)
-                    far.settimeout(0.5)
-                    try:
-                        number = 0
-                        while request := near.recv(1000):
-                            far.sendall(request)
-                            answer = far.recv(1000)
-                            for piece in spoil(answer, number):
-                                near.sendall(piece)
-                                time.sleep(0.02)
-                            number += 1
-                    except OSError:
-                        pass
+    def handle(near: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as far:
+            far.settimeout(SILENCE_S)
+            number = 0
+            while request := near.recv(1000):
+                far.sendall(request)
+                for piece in spoil(far.recv(1000), number):
+                    near.sendall(piece)
+                    time.sleep(0.02)
+                number += 1
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield int(listener.getsockname()[1])
-        finally:
-            done.set()
-            thread.join(5.0)
+    with serving(handle) as own_port:
+        yield own_port
 
 
 def connect_and_read(transport: S7Transport) -> None:
