@@ -1,4 +1,4 @@
-"""The process of the PLC twin: Modbus or S7 server, scan loop and photo-eye wire on one event loop.
+"""The process of the PLC twin: server or client, scan loop and photo-eye wire on one event loop.
 
 On standard output it writes one JSON object a line: `listening` first, `part` for each part at the gate,
 `finished` when the last part has passed, `reply` to each command. Commands come as JSON lines on standard
@@ -19,6 +19,7 @@ from inspectd.io.buttons import part_truth
 from inspectd.io.errors import PlcError
 from inspectd.io.gate import HEARTBEAT_LIMIT_S
 from inspectd.io.plc import Control, Status
+from inspectd.io.plc_client import PlcClient
 from inspectd.io.plc_record import PlcSummary
 from inspectd.io.plc_server import HOST, PlcServer
 from inspectd.io.plc_server_s7 import S7Server
@@ -68,7 +69,9 @@ class _Wire:
 class _Commands:
     """What a person at the line can do: one method per command, its arguments by name."""
 
-    def __init__(self, twin: PlcTwin, server: PlcServer | S7Server, wire: _Wire, stop: asyncio.Event) -> None:
+    def __init__(
+        self, twin: PlcTwin, server: PlcServer | S7Server | PlcClient, wire: _Wire, stop: asyncio.Event
+    ) -> None:
         self._twin = twin
         self._server = server
         self._wire = wire
@@ -211,7 +214,15 @@ async def _read_commands(commands: _Commands, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _server(settings: PlcSimulatorSettings, memory: PlcMemory) -> PlcServer | S7Server:
+def _server(settings: PlcSimulatorSettings, memory: PlcMemory) -> PlcServer | S7Server | PlcClient:
+    if settings.agent_port is not None:
+        return PlcClient(
+            memory,
+            settings.agent_port,
+            device_id=settings.device_id,
+            base_address=settings.base_address,
+            period_s=settings.scan_ms / 1000,
+        )
     if settings.protocol == "s7":
         return S7Server(memory, settings.port, data_block=settings.data_block, base_byte=settings.base_byte)
     return PlcServer(memory, settings.port, device_id=settings.device_id, base_address=settings.base_address)

@@ -62,6 +62,12 @@ class PlcSimulatorSettings(BaseModel):
 
     port: int = Field(default=0, ge=0, le=_WORD, description="TCP port on 127.0.0.1; 0: the kernel chooses")
     protocol: Literal["modbus_tcp", "s7"] = "modbus_tcp"
+    agent_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=_WORD,
+        description="the twin is a Modbus TCP client of the agent at this port of 127.0.0.1, not a server",
+    )
     device_id: int = Field(default=1, ge=1, le=247, description="Modbus unit identifier")
     base_address: int = Field(default=0, ge=0, le=_WORD - 132, description="Modbus register of word 0")
     data_block: int = Field(default=1, ge=1, le=_WORD, description="S7 data block")

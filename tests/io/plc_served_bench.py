@@ -86,8 +86,8 @@ class ServedStation:
         self.wire.image.write(self._round, 0, self.plc.pack(), composed_after=self._answered_at, at=self.now)
         self._answered_at = self.now
 
-    def cycle(self, **changes: int) -> None:
-        self.plc_writes(**changes)
+    def cycle(self, *, delay_s: float = 0.0, **changes: int) -> None:
+        self.plc_writes(delay_s=delay_s, **changes)
         self.session.cycle()
 
     def run(self, seconds: float, *, plc_writes: bool = True) -> None:

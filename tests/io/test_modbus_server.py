@@ -157,10 +157,10 @@ def test_every_read_shows_one_image() -> None:
         writer = threading.Thread(target=write_on)
         writer.start()
         try:
-            seen = [
-                set(client.read_holding_registers(BASE + 32, count=100, device_id=DEVICE).registers)
-                for _ in range(200)
-            ]
+            seen: list[set[int]] = []
+            for _ in range(200):
+                answer = client.read_holding_registers(BASE + 32, count=100, device_id=DEVICE)
+                seen.append({int(word) for word in answer.registers})
         finally:
             done.set()
             writer.join(5.0)

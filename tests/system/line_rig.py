@@ -18,6 +18,7 @@ from typing_extensions import Self
 from inspectd.agent.record import Row, read_rows
 from inspectd.io.fault_proxy import FaultProxy
 from inspectd.io.plc_simulator import PlcSimulator, PlcSimulatorSettings
+from inspectd.io.port_reservation import reserve_port
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -44,7 +45,8 @@ class LineOptions:
     deadline_ms: float = 200.0
     mode: Literal["plc_triggered", "free_running"] = "plc_triggered"
     trigger: Literal["hardware", "software"] = "hardware"
-    protocol: Literal["modbus_tcp", "s7"] = "modbus_tcp"
+    protocol: Literal["modbus_tcp", "s7", "modbus_server"] = "modbus_tcp"
+    """With `modbus_server` the agent is the server and the PLC twin its client."""
     script: str = ""
     agent: tuple[str, ...] = ()
     """Arguments of the agent's process."""
@@ -78,7 +80,7 @@ class LineRig:
             defect_rate=DEFECT_RATE,
             wire_port=self.wire_port,
             mode=options.mode,
-            protocol=options.protocol,
+            protocol="s7" if options.protocol == "s7" else "modbus_tcp",
             first_trig_id=65_500,
         ).model_copy(update=options.twin)
         program = (sys.executable, "-m", "inspectd.io.plc_simulator")
@@ -88,10 +90,17 @@ class LineRig:
         self.agents: list[subprocess.Popen[bytes]] = []
         self._others: list[subprocess.Popen[bytes]] = []
         self._boot_id = 0
+        self._agent_port: socket.socket | None = None
 
     def __enter__(self) -> Self:
-        self.plc.start()
-        self.proxy = FaultProxy(("127.0.0.1", self.plc.port)).start()
+        if self.options.protocol == "modbus_server":
+            self._agent_port = reserve_port(0)
+            self.proxy = FaultProxy(self._agent_port.getsockname()).start()
+            self.plc.settings = self.plc.settings.model_copy(update={"agent_port": self.proxy.port})
+            self.plc.start()
+        else:
+            self.plc.start()
+            self.proxy = FaultProxy(("127.0.0.1", self.plc.port)).start()
         self.config = self.write_config("station", self.wire_port)
         self.start_agent()
         return self
@@ -103,6 +112,8 @@ class LineRig:
             agent.wait(5)
         self.proxy.stop()
         self.plc.stop()
+        if self._agent_port is not None:
+            self._agent_port.close()
 
     # --- the agent ---------------------------------------------------------------------------------------
 
@@ -202,6 +213,13 @@ class LineRig:
             stopped_within = self.stop_agent()
             assert stopped_within < STOP_S, f"stopped after {stopped_within:.2f} s\n{self.logs()}"
 
+    @property
+    def _port(self) -> int:
+        """The port that the agent's configuration names: the PLC's, behind the proxy, or its own."""
+        if self._agent_port is not None:
+            return int(self._agent_port.getsockname()[1])
+        return self.proxy.port
+
     def _time_for(self, parts: int) -> float:
         return STARTUP_S + 3 * (parts + PARTS_TO_GATE) / self.options.rate
 
@@ -228,7 +246,7 @@ class LineRig:
         config = {
             "name": name,
             "line": _line(options) | options.line,
-            "plc": _plc(options) | {"port": self.proxy.port} | options.plc,
+            "plc": _plc(options) | {"port": self._port} | options.plc,
             "cameras": [_camera(options) | {"wire_port": wire_port} | options.camera],
             "classes": [{"recipe": 1, "bundle": "oracle.txt"}],
             "record": {"folder": name},
@@ -266,10 +284,14 @@ def _plc(options: LineOptions) -> dict[str, Any]:
     # As wide as the contract's windows may be at this rate.
     lead = CONFIGURED_SCAN_MS if options.trigger == "hardware" else 0.0
     taken = _trigger_to_exposure_ms(options) + lead + CONFIGURED_SCAN_MS
+    own: dict[str, Any] = {
+        "modbus_tcp": {"host": "127.0.0.1"},
+        "s7": {"host": "127.0.0.1", "data_block": 1},
+        "modbus_server": {"listen": "127.0.0.1", "poll_ms": SCAN_MS},
+    }[options.protocol]
     return {
         "kind": options.protocol,
-        **({"data_block": 1} if options.protocol == "s7" else {}),
-        "host": "127.0.0.1",
+        **own,
         "mode": options.mode,
         "plc_scan_ms": CONFIGURED_SCAN_MS,
         "timeout_ms": 150.0,
