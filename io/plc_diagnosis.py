@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -231,7 +232,7 @@ def count_words(most: int, is_there: Callable[[int], bool]) -> int:
 def percentile(values: list[float], percent: float) -> float:
     """Give the value that so many percent of `values` do not exceed; 0 for none."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(percent / 100 * len(ordered)))] if ordered else 0.0
+    return ordered[math.ceil(percent / 100 * len(ordered)) - 1] if ordered else 0.0
 
 
 def explain(step: str, error: PlcError) -> Finding:

@@ -43,8 +43,8 @@ class Place:
 def find_image(window: Window) -> Place | None:
     """Give the place that looks most like words 0 to 31; None if there is none.
 
-    VERSION must be there, and three of: equal words 2 and 31, zeros in 28 to 30, a moving heartbeat, a
-    PLC_EPOCH other than 0.
+    VERSION must be there, and three signs more: equal ids in words 2 and 31, zeros in 28 to 30, a PLC_EPOCH
+    other than 0; a heartbeat that moves counts as two.
     """
     shifts = sorted(range(-window.before, LOOK_AROUND + 1), key=abs)
     places = [Place(shift, swapped) for shift in shifts for swapped in (False, True)]
@@ -60,7 +60,9 @@ def _signs(window: Window, place: Place) -> int:
     if word(7) != (_SWAPPED_VERSION if place.swapped else CONTRACT_VERSION):
         return 0
     beats = {word(0, poll) for poll in window.polls}
-    return sum((word(2) == word(31), word(28) == word(29) == word(30) == 0, len(beats) > 1, word(8) != 0))
+    same_id = word(2) == word(31) != 0
+    reserved = word(28) == word(29) == word(30) == 0
+    return sum((same_id, reserved, word(8) != 0, 2 * (len(beats) > 1)))
 
 
 @dataclass(frozen=True, slots=True)

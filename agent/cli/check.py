@@ -17,7 +17,8 @@ from inspectd.inference.runtime import RuntimeSettings
 from inspectd.io.camera_process import check_camera
 from inspectd.io.camera_settings import FolderCameraSettings, VideoCameraSettings
 from inspectd.io.errors import DeviceError
-from inspectd.io.plc import READ_COUNT, READ_START
+from inspectd.io.plc_diagnosis import Diagnosis
+from inspectd.io.plc_finding import Outcome
 from inspectd.io.transports import transport_of
 
 
@@ -30,7 +31,9 @@ def check_config(config: Path, *, hardware: bool, as_json: bool) -> None:
         for problem in [*find_problems(settings), *_find_on_disk(settings)]:
             (warnings if problem.warning else errors).append(problem.located(config, document))
         if hardware:
-            errors += _find_in_hardware(settings)
+            wrong, worrying = _find_in_hardware(settings)
+            errors += wrong
+            warnings += worrying
     except ConfigError as error:
         errors += error.problems
     if as_json:
@@ -90,19 +93,20 @@ def _bundle_problem(key: Key, folder: Path, engine: RuntimeSettings) -> Problem 
     return None
 
 
-def _find_in_hardware(settings: StationSettings) -> list[str]:
-    """Open the camera and read the PLC's words once."""
+def _find_in_hardware(settings: StationSettings) -> tuple[list[str], list[str]]:
+    """Open the camera and read the PLC's words for a while: what is wrong, and what is worth a look."""
     errors: list[str] = []
+    warnings: list[str] = []
     try:
         check_camera(settings.camera)
     except DeviceError as error:
         errors.append(f"cameras.0: {error}")
     transport = transport_of(settings.plc)
+    told = {Outcome.FAILED: errors, Outcome.WARNED: warnings}
     try:
-        transport.connect()
-        transport.read(READ_START, READ_COUNT)
-    except DeviceError as error:
-        errors.append(f"plc: {error}")
+        for finding in Diagnosis(settings.plc, transport, {entry.recipe for entry in settings.classes}).run():
+            if finding.outcome in told:
+                told[finding.outcome].append(f"plc: {finding}")
     finally:
         transport.close()
-    return errors
+    return errors, warnings
