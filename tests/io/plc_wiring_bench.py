@@ -6,8 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from inspectd.io.errors import PlcError
-from inspectd.io.plc import VISION_START, WORDS, Control, PlcImage, Status
+from inspectd.io.plc import (
+    READ_COUNT,
+    VISION_START,
+    VISION_WORDS,
+    WORDS,
+    Control,
+    PlcImage,
+    Ring,
+    Status,
+    Verdict,
+    VisionImage,
+)
+from inspectd.io.plc_finding import Sample
 from inspectd.io.plc_settings import ModbusTcpSettings
+from inspectd.io.plc_trial import Trial
 from inspectd.io.plc_trouble import told_of_modbus
 
 BASE = 100
@@ -80,6 +93,14 @@ class BenchPlc:
         assert start >= VISION_START, "a trial writes into the PLC's own words"
         self.written.append((start, list(words)))
         self.vision[start - VISION_START : start - VISION_START + len(words)] = words
+        self._see_safe()
+
+    def _see_safe(self) -> None:
+        """Whatever is written here, a gate must reject by it."""
+        vision = VisionImage.unpack(self.vision)
+        assert Status.ONLINE not in vision.status
+        assert vision.verdict != Verdict.ACCEPT
+        assert all(entry.verdict != Verdict.ACCEPT for entry in Ring(self.vision[VISION_WORDS:]))
 
     def close(self) -> None:
         self.connected = False
@@ -101,3 +122,15 @@ class BenchPlc:
 
 def settings(**changes: object) -> ModbusTcpSettings:
     return ModbusTcpSettings.model_validate({"host": "127.0.0.1", "base_address": BASE, **changes})
+
+
+def overlay(**words: int) -> Callable[[list[int], float], list[int]]:
+    places = {int(name[1:]): value for name, value in words.items()}
+    return lambda image, _: [places.get(n, word) for n, word in enumerate(image)]
+
+
+def trial_on(plc: BenchPlc, **changes: object) -> Trial:
+    plc.connect()
+    words = plc.read(0, READ_COUNT)
+    last = Sample(words, plc.now - plc.request_s, plc.now)
+    return Trial(settings(**changes), plc, last, plc.clock, plc.sleep)
