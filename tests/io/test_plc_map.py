@@ -26,7 +26,7 @@ from inspectd.io.plc import (
 )
 from inspectd.io.plc_map import PLC_FIELDS, SLOT_FIELDS, VISION_FIELDS, Field
 
-TOLD = {"UINT": 0x1234, "UDINT": 0x12345678, "REAL": 1.5, "CHAR16": "ABCDEFGHIJKLMNOP"}
+TOLD: dict[str, Any] = {"UINT": 0x1234, "UDINT": 0x12345678, "REAL": 1.5, "CHAR16": "ABCDEFGHIJKLMNOP"}
 PACKED = {
     "UINT": [0x1234],
     "UDINT": [0x1234, 0x5678],
@@ -42,7 +42,7 @@ def zero() -> dict[str, Any]:
 
 def words_of(image: type[PlcImage | VisionImage], start: int, field: Field) -> dict[int, int]:
     """Set one value of an image and give the words that are then not 0, by number."""
-    value = TOLD[field.kind]
+    value: Any = TOLD[field.kind]
     if field.name in ("CONTROL", "STATUS"):
         value = (Control if field.name == "CONTROL" else Status)(0x7F)
     packed = image(**{**zero(), field.attribute: value}).pack()
