@@ -67,10 +67,8 @@ class ResultBuffer:
             self.overrun = False
         self._clear_was_set = clear_is_set
         self.buffering = Control.BUFFER_RESULTS in plc.control
-        if not self.buffering and self._waiting:
-            newest = self._waiting[-1]
-            self._waiting.clear()
-            self.add(newest)
+        if not self.buffering:
+            self._end_buffering()
         # A number that stood in ACK_SEQ before the result was shown does not take it.
         self._taken = self._taken or (self._written and plc.ack_seq == self.shown.seq)
         self._next_may_follow = next_may_follow
@@ -84,8 +82,20 @@ class ResultBuffer:
             if len(self._waiting) > BUFFERED_RESULTS:
                 self._waiting.popleft()
                 self.overrun = True
-        elif not self._newest_part_alone or result.trig_id == self.newest_trig_id:
+        elif self._may_stand(result):
             self._show(result)
+
+    def _may_stand(self, result: LastResult) -> bool:
+        """Whether a result may be shown without BufferResults."""
+        return not self._newest_part_alone or result.trig_id == self.newest_trig_id
+
+    def _end_buffering(self) -> None:
+        newest = self._waiting[-1] if self._waiting else self.shown
+        self._waiting.clear()
+        if not self._may_stand(newest):
+            self._show(LastResult(self.shown.seq))
+        elif newest is not self.shown:
+            self._show(newest)
 
     def discard(self) -> None:
         """Show no result, unless the PLC is to be given every one: a new part is being triggered."""

@@ -53,6 +53,7 @@ class Started:
         self.plc = PlcImage(control=Control.TRIGGER_ENABLE, trig_id=present, recipe=1, plc_epoch=epoch)
         poll = Poll(self.plc.pack() + block[:20], 10.0, 10.001)
         self.events: list[Event] = self.handshake.begin(poll, block, recorded or RecordedIds(), 10.002)
+        self.state = READY
         self.words = self.handshake.words(READY, 10.002)
         self.vision = VisionImage.unpack(self.words)
         self.ring = Ring(self.words[20:])
