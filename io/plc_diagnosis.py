@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 from inspectd.io.errors import PlcError
 from inspectd.io.plc import READ_COUNT, READ_START, VISION_START, WORDS, WRITE_COUNT, WRITE_START
 from inspectd.io.plc_finding import Listening, Outcome, Sample, failed, passed, warned
-from inspectd.io.plc_layout import LOOK_AROUND, VERSION_STEP, Base, Window, check_version
-from inspectd.io.plc_settings import S7Settings
+from inspectd.io.plc_layout import LOOK_AROUND, VERSION_STEP, Base, Window, base_of, check_version
 from inspectd.io.plc_trouble import Trouble
 from inspectd.io.plc_wiring import (
     check_control,
@@ -137,7 +136,7 @@ class Diagnosis:
                 return explain(BLOCK_STEP, error)
             return self._measure_block(error)
         return passed(
-            BLOCK_STEP, f"readable from {_base(self._settings).key} {_base(self._settings).value} on"
+            BLOCK_STEP, f"readable from {base_of(self._settings).key} {base_of(self._settings).value} on"
         )
 
     def _measure_block(self, error: PlcError) -> Finding:
@@ -197,7 +196,7 @@ class Diagnosis:
         return passed(TIMING_STEP, text)
 
     def _check_version(self) -> Finding:
-        base = _base(self._settings)
+        base = base_of(self._settings)
         version = self.heard.values(7)[-1]
         window = None if version == 1 else self._look_around(base)
         return check_version(version, window, base)
@@ -240,9 +239,3 @@ def explain(step: str, error: PlcError) -> Finding:
     if error.told is None:
         return failed(step, str(error), "")
     return failed(step, str(error).removesuffix(f"; {error.told.remedy}"), error.told.remedy)
-
-
-def _base(settings: AnyPlcSettings) -> Base:
-    if isinstance(settings, S7Settings):
-        return Base("base_byte", settings.base_byte, per_word=2)
-    return Base("base_address", settings.base_address, per_word=1)

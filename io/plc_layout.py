@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from inspectd.io.plc import CONTRACT_VERSION
 from inspectd.io.plc_finding import failed, passed
+from inspectd.io.plc_settings import S7Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from inspectd.io.plc_finding import Finding
+    from inspectd.io.plc_settings import LinkSettings
 
 VERSION_STEP = "VERSION"
 LOOK_AROUND = 8
@@ -72,6 +74,13 @@ class Base:
     key: str
     value: int
     per_word: int
+
+
+def base_of(settings: LinkSettings) -> Base:
+    """Say where a link's settings have word 0."""
+    if isinstance(settings, S7Settings):
+        return Base("base_byte", settings.base_byte, per_word=2)
+    return Base("base_address", getattr(settings, "base_address", 0), per_word=1)
 
 
 def check_version(version: int, window: Window | None, base: Base) -> Finding:

@@ -28,6 +28,7 @@ from inspectd.io.plc import (
     plc_words_torn,
 )
 from inspectd.io.plc_events import AgentState, Discarded, LinkDown, LinkUp, NoPosition, Placed, StartRefused
+from inspectd.io.plc_fault_log import FaultLog
 from inspectd.io.plc_polls import polls_of
 from inspectd.io.plc_statistics import LinkStatistics
 
@@ -67,6 +68,7 @@ class PlcSession:
         self._clock = clock
         self._handshake = Handshake(settings, recipes, boot_id=1 + secrets.randbelow(LAST_ID))
         self._start_watch = StartWatch()
+        self._fault_log = FaultLog(settings)
         self._state = AgentState()
         # Verdicts wait here for the write that takes them, and while the link is down until they are late.
         self._results: deque[Result] = deque()
@@ -179,6 +181,7 @@ class PlcSession:
             self._report_up()
             self._polled_at = poll.started
             self._host.on_events(self._handshake.feed(poll, self._state, self._clock()))
+            self._fault_log.see(self._handshake.link_fault(self._clock()), poll.words, self._clock())
         else:
             self._listen(poll)
 
