@@ -79,14 +79,18 @@ class Plc {
     this.memory.writeUInt16BE(this.id, 2 * 31);
   }
 
+  beat() {
+    const now = Date.now();
+    if (now - this.beatAt < 100) return;
+    this.beatAt = now;
+    const beat = word(this.memory, 0);
+    this.memory.writeUInt16BE(beat === 65535 ? 1 : beat + 1, 0);
+  }
+
   // Returns false once every part has its verdict.
   scan() {
     const now = Date.now();
-    if (now - this.beatAt >= 100) {
-      this.beatAt = now;
-      const beat = word(this.memory, 0);
-      this.memory.writeUInt16BE(beat === 65535 ? 1 : beat + 1, 0);
-    }
+    this.beat();
     const ready = (word(this.memory, 33) & ONLINE) !== 0 && word(this.memory, 49) === EPOCH;
     if (ready && this.nextAt === 0) this.nextAt = now + 2 * INTERVAL_MS;
     if (this.nextAt > 0 && now >= this.nextAt && this.issued < PARTS && this.waiting.length === 0) {
@@ -109,6 +113,7 @@ class Plc {
     const timer = setInterval(() => {
       if (this.scan()) return;
       clearInterval(timer);
+      setInterval(() => this.beat(), SCAN_MS);
       setTimeout(() => process.exit(0), lingerMs);
     }, SCAN_MS);
   }

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from inspectd.io.plc import Verdict, slot_check
-from inspectd.io.plc_settings import ModbusTcpSettings, S7Settings
+from inspectd.io.plc import Control, Status, Verdict, slot_check
+from inspectd.io.plc_settings import ModbusServerSettings, ModbusTcpSettings, S7Settings
 from tests.peers.peer import GIVEN, RECIPE, STATION, Conversation, free_port, node_peer, snap7_peer
 
 IDS = [65534, 65535, 1, 2]
@@ -47,10 +47,21 @@ def s7(linger_ms: int = ACKNOWLEDGE_MS) -> tuple[S7Settings, subprocess.Popen[st
     return settings, snap7_peer(port, DATA_BLOCK, linger_ms)
 
 
+def served(library: str, linger_ms: int = ACKNOWLEDGE_MS) -> tuple[Any, subprocess.Popen[str]]:
+    """The other way round: the agent is the server and the PLC calls."""
+    port = free_port()
+    settings = ModbusServerSettings(
+        kind="modbus_server", listen="127.0.0.1", port=port, station=STATION, max_trigger_age_ms=AGE_MS
+    )
+    return settings, node_peer("plc_client.js", library, port, linger_ms)
+
+
 PLCS: dict[str, Callable[[], tuple[Any, subprocess.Popen[str]]]] = {
     "modbus-serial": lambda: modbus("modbus_serial_plc.js"),
     "jsmodbus": lambda: modbus("jsmodbus_plc.js"),
     "native snap7": s7,
+    "modbus-serial calls": lambda: served("modbus-serial"),
+    "jsmodbus calls": lambda: served("jsmodbus"),
 }
 
 
@@ -64,6 +75,12 @@ def test_plc_and_agent_read_each_other(library: str) -> None:
     with Conversation(*PLCS[library]()) as talk:
         talk.finish()
         found = talk.heard()
+    if library.endswith(" calls"):
+        bits = found.pop()
+        assert bits["inputs"] == [bool(bits["status"] >> bit & 1) for bit in range(16)]
+        assert bits["inputs"][0], "Online is bit 0 of STATUS"
+        assert bits["status"] & Status.ONLINE
+        assert bits["coils"] == [bool(Control.TRIGGER_ENABLE >> bit & 1) for bit in range(16)]
     parts = talk.agent.parts
     assert [part.trig_id for part in parts] == IDS
     assert [part.encoder for part in parts] == [ENCODER + number for number in range(1, 5)]
@@ -115,16 +132,20 @@ def mbpoll(port: int, *options: str) -> list[str]:
     return [line.split(":", 1)[1].split()[0] for line in answer.splitlines() if line.startswith("[")]
 
 
-def test_mbpoll_reads_the_image() -> None:
-    """The technician's usual tool reads words and REAL from the registers that the README names."""
+@pytest.mark.parametrize("server", ["the PLC", "the agent"])
+def test_mbpoll_reads_the_image(server: str) -> None:
+    """The technician's usual tool reads words, REAL and bits from where the README says that they are."""
     if shutil.which("mbpoll") is None:
         pytest.skip("mbpoll is not installed: sudo apt-get install mbpoll")
-    settings, plc = modbus("jsmodbus_plc.js", LINGER_MS)
+    serves = server == "the PLC"
+    settings, plc = modbus("jsmodbus_plc.js", LINGER_MS) if serves else served("jsmodbus", LINGER_MS)
     with Conversation(settings, plc) as talk:
         talk.finish()
         words = [int(value) for value in mbpoll(settings.port, "4", "-0", "-r", "37", "-c", "5")]
         (score,) = mbpoll(settings.port, "4:float", "-B", "-0", "-r", "42", "-c", "1")
         (encoder,) = mbpoll(settings.port, "4:hex", "-0", "-r", "4", "-c", "1")
+        inputs = [] if serves else mbpoll(settings.port, "1", "-0", "-r", "0", "-c", "16")
     assert words[1:] == [IDS[-1], Verdict.ACCEPT, 0, 0]
     assert float(score) == pytest.approx(3.0e38, rel=1e-4)
     assert int(encoder, 16) == ENCODER >> 16
+    assert serves or (inputs[0], inputs[9]) == ("1", "0"), "Online and no Fault"
