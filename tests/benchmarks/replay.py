@@ -62,7 +62,7 @@ def run_line(folder: Path, options: argparse.Namespace, images: int) -> dict[int
         agent.send_signal(signal.SIGTERM)
         agent.wait(10)
         plc.kill()
-    lines = [[int(word) for word in line.split()] for line in output.splitlines()]
+    lines = [[int(word) for word in line.split()[:5]] for line in output.splitlines()]
     return {line[0]: tuple(line[1:]) for line in lines}
 
 

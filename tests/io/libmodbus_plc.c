@@ -3,8 +3,9 @@
  *   libmodbus_plc PORT PARTS INTERVAL_MS
  *
  * Once the agent shows Online it issues one TRIG_ID after another and prints, for each id, the verdict that it
- * finds in the ring, one line `id verdict reason score check`: score in thousandths of the threshold, check 1
- * if the CRC over the slot, the epoch and the recipe is right. Ends 2 s after the last id.
+ * finds in the ring, one line `id verdict reason score check real`: score in thousandths of the threshold, check
+ * 1 if the CRC over the slot, the epoch and the recipe is right, real the raw score of the last verdict (REAL in
+ * words 42 and 43). SERIAL is `SN-` and the id, LOT a text of all its 16 characters. Ends 2 s after the last id.
  */
 #include <modbus/modbus.h>
 #include <stdint.h>
@@ -13,7 +14,7 @@
 #include <sys/select.h>
 #include <time.h>
 
-enum { WORDS = 132, EPOCH = 4711, RECIPE = 1, RING = 52, SLOTS = 16, FIRST_ID = 100 };
+enum { WORDS = 132, EPOCH = 4711, RECIPE = 1, REAL = 42, RING = 52, SLOTS = 16, FIRST_ID = 100 };
 
 static double now_ms(void)
 {
@@ -40,9 +41,30 @@ static int print_verdict(const uint16_t *words, uint16_t id)
     if (slot[0] != id)
         return 0;
     const uint16_t checked[6] = {slot[0], slot[1], slot[2], slot[3], EPOCH, RECIPE};
-    printf("%d %d %d %d %d\n", id, slot[1] >> 8, slot[1] & 0xFF, slot[2], crc16(checked, 6) == slot[4]);
+    printf("%d %d %d %d %d %.9g\n", id, slot[1] >> 8, slot[1] & 0xFF, slot[2], crc16(checked, 6) == slot[4],
+           modbus_get_float_abcd(words + REAL));
     fflush(stdout);
     return 1;
+}
+
+/* Two characters a word, the first in its high byte, zeros behind. */
+static void put_text(uint16_t *words, const char *text)
+{
+    char bytes[17] = {0};
+    snprintf(bytes, sizeof bytes, "%s", text);
+    for (int i = 0; i < 8; i++)
+        words[i] = (uint8_t)bytes[2 * i] << 8 | (uint8_t)bytes[2 * i + 1];
+}
+
+/* A new id with its own encoder position and serial number. */
+static void issue(uint16_t *words, uint16_t id)
+{
+    char serial[17];
+    snprintf(serial, sizeof serial, "SN-%u", id);
+    put_text(words + 12, serial);
+    put_text(words + 20, "LOT 2026-11 #007");
+    MODBUS_SET_INT32_TO_INT16(words, 4, 0x7FFF0000 + id);
+    words[2] = words[31] = id;
 }
 
 int main(int argc, char **argv)
@@ -62,7 +84,7 @@ int main(int argc, char **argv)
     uint8_t *done = calloc(parts + 1, 1);
     words[0] = 1;                    /* HEARTBEAT */
     words[1] = 1;                    /* CONTROL: TriggerEnable */
-    words[2] = words[31] = FIRST_ID; /* TRIG_ID; this first one belongs to no part */
+    issue(words, FIRST_ID);          /* this first one belongs to no part */
     words[3] = RECIPE;
     words[7] = 1; /* VERSION */
     words[8] = EPOCH;
@@ -98,7 +120,7 @@ int main(int argc, char **argv)
         if (next > 0 && issued < parts && now >= next) {
             issued++;
             next += interval_ms;
-            words[2] = words[31] = FIRST_ID + issued;
+            issue(words, FIRST_ID + issued);
             if (issued == parts)
                 end = now + 2000;
         }

@@ -91,8 +91,9 @@ def test_replay_against_libmodbus(libmodbus_plc: Path, tmp_path: Path) -> None:
         plc.wait(5)
         agent.wait(5)
     assert agent.returncode == 0, log
-    words = [[int(word) for word in line.split()] for line in output.splitlines()]
-    seen = {line[0] - 101: line[1:] for line in words}
+    lines = [line.split() for line in output.splitlines()]
+    seen = {int(line[0]) - 101: [int(word) for word in line[1:5]] for line in lines}
+    reals = {int(line[0]) - 101: float(line[5]) for line in lines}
     assert sorted(seen) == list(range(PARTS)), log
     assert all(check == 1 for *_, check in seen.values()), "a CRC that libmodbus's side computes otherwise"
 
@@ -103,11 +104,15 @@ def test_replay_against_libmodbus(libmodbus_plc: Path, tmp_path: Path) -> None:
             continue
         pixels = read_image(tmp_path / "images" / f"part_{part:02d}.png")
         assert pixels is not None
-        expected = engine.judge(pixels).score / engine.limits.threshold
+        raw = engine.judge(pixels).score
+        expected = raw / engine.limits.threshold
         assert score == pytest.approx(1000 * expected, abs=1.5), part
+        assert reals[part] == pytest.approx(raw, rel=1e-3), part
         assert verdict == (Verdict.ACCEPT if expected < 1 else Verdict.REJECT), part
     engine.close()
     rows = list(read_rows(tmp_path / "record"))
     assert [row["image"] for row in rows if row.get("image")] == sorted(
         f"part_{part:02d}.png" for part in range(PARTS)
     )
+    named = {row["trig_id"]: (row["serial"], row["lot"]) for row in rows if row.get("image")}
+    assert named == {number: (f"SN-{number}", "LOT 2026-11 #007") for number in range(101, 101 + PARTS)}
