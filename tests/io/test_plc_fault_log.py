@@ -18,8 +18,9 @@ class Logged:
     def __init__(self) -> None:
         self._log = FaultLog(settings())
 
-    def see(self, fault: FaultCode = FaultCode.NONE, at: float = 0.0, **plc: Any) -> list[Any]:
-        words = PlcImage(**{"plc_epoch": 7, **plc}).pack() + VisionImage(boot_id=9, station=2).pack()
+    def see(self, fault: FaultCode = FaultCode.NONE, at: float = 0.0, **plc: int) -> list[Any]:
+        fields: dict[str, Any] = {"plc_epoch": 7, **plc}
+        words = PlcImage(**fields).pack() + VisionImage(boot_id=9, station=2).pack()
         with structlog.testing.capture_logs() as entries:
             self._log.see(fault, words, at)
         return entries
