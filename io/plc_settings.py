@@ -216,7 +216,5 @@ class ModbusRtuSettings(LinkSettings):
         return (size + 2 * _SILENCE_CHARACTERS) * bits * 1000.0 / self.baud_rate
 
 
-AnyPlcSettings = Annotated[
-    ModbusTcpSettings | S7Settings | ModbusServerSettings, Field(discriminator="kind")
-]
+AnyPlcSettings = Annotated[ModbusTcpSettings | S7Settings | ModbusServerSettings, Field(discriminator="kind")]
 """Settings of any protocol."""

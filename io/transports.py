@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inspectd.io.modbus import ModbusTransport
+from inspectd.io.modbus_rtu import ModbusRtuTransport
 from inspectd.io.modbus_server import ModbusServer
-from inspectd.io.plc_settings import ModbusServerSettings, S7Settings
+from inspectd.io.plc_settings import ModbusRtuSettings, ModbusServerSettings, S7Settings
 from inspectd.io.s7 import S7Transport
 
 if TYPE_CHECKING:
@@ -18,4 +19,6 @@ def transport_of(settings: AnyPlcSettings) -> PlcTransport:
     """Return the transport for a link's settings, not connected yet."""
     if isinstance(settings, ModbusServerSettings):
         return ModbusServer(settings)
+    if isinstance(settings, ModbusRtuSettings):
+        return ModbusRtuTransport(settings)
     return S7Transport(settings) if isinstance(settings, S7Settings) else ModbusTransport(settings)
