@@ -233,6 +233,19 @@ def test_the_level_handshake_goes_on_when_nobody_takes_results() -> None:
     assert Status.OVERRUN in bench.vision.status
 
 
+def test_when_buffer_results_falls_an_older_parts_result_goes() -> None:
+    """From then on VERDICT is of the part triggered last."""
+    bench = level_bench()
+    first = trigger(bench)
+    bench.judged(first)
+    second = trigger(bench)
+    assert bench.vision.result_trig_id == first.trig_id
+    bench.poll(control=ENABLED)
+    assert (bench.vision.verdict, Status.RESULTS_VALID in bench.vision.status) == (Verdict.NONE, False)
+    bench.judged(second)
+    assert (bench.vision.result_trig_id, bench.vision.verdict) == (second.trig_id, Verdict.ACCEPT)
+
+
 def test_a_discarded_result_is_not_shown_again() -> None:
     """Without BufferResults a new Trigger ends what the last one's result had to say."""
     results = ResultBuffer(newest_part_alone=True)

@@ -75,6 +75,20 @@ def test_trigger_ack_waits_until_that_write_was_acknowledged() -> None:
     assert bench.bits == Status.TRIGGER_ACK
 
 
+def test_an_acknowledgement_counts_for_the_words_that_were_written() -> None:
+    """A Trigger seen after they were put together is not cleared by them."""
+    bench = LevelBench()
+    bench.handshake.words(bench.state, bench.now)
+    control = bench.plc.control | Control.TRIGGER
+    bench.plc = replace(bench.plc, control=control, trig_id=101, heartbeat=bench.plc.heartbeat + 1)
+    bench.handshake.feed(bench.take_poll(), bench.state, bench.now)
+    bench.handshake.acknowledge()
+    bench.write()
+    assert Status.TRIGGER_ACK not in bench.vision.status
+    bench.write()
+    assert Status.TRIGGER_ACK in bench.vision.status
+
+
 def test_a_verdict_found_before_trigger_ack_waits_for_it() -> None:
     """The PLC must have seen VERDICT = 0 before it sees this part's."""
     bench = LevelBench()

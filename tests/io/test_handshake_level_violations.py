@@ -103,6 +103,22 @@ def test_a_trigger_that_is_not_dropped_serves_no_other_part() -> None:
     assert Status.TRIGGER_READY in bench.vision.status
 
 
+def test_trigger_ack_falls_before_it_stands_for_another_part() -> None:
+    """Under a Trigger not dropped, the last part's result stands until the next id counts."""
+    bench = LevelBench()
+    part = bench.raise_trigger()
+    assert isinstance(part, Trigger)
+    bench.poll()
+    bench.judged(part)
+    assert bench.bits == Status.TRIGGER_ACK | Status.RESULTS_VALID
+    bench.poll(trig_id=102)
+    bench.poll(after_s=LATE_S)
+    assert (bench.bits, bench.vision.verdict) == (Status(0), Verdict.NONE)
+    bench.poll()
+    assert bench.bits == Status.TRIGGER_ACK | Status.RESULTS_VALID
+    assert (bench.vision.result_trig_id, bench.vision.reason) == (102, Reason.QUEUE_OVERRUN)
+
+
 def test_an_id_may_be_announced_before_its_predecessors_trigger_is_dropped() -> None:
     bench = LevelBench()
     part = bench.raise_trigger()
@@ -170,6 +186,20 @@ def test_a_gap_of_ids_is_unknown_20_whatever_trigger_says() -> None:
     bench.poll(after_s=LATE_S)
     assert bench.bits == Status.TRIGGER_ACK | Status.RESULTS_VALID
     assert (bench.vision.result_trig_id, bench.vision.reason) == (103, Reason.TRIGGER_LATE)
+
+
+def test_a_late_trigger_of_a_missed_id_is_answered_after_the_clearing_write() -> None:
+    bench = LevelBench()
+    bench.poll(trig_id=103)
+    bench.poll()
+    assert bench.vision.result_trig_id == 103
+    bench.poll_unacknowledged(control=ENABLED | Control.TRIGGER)
+    bench.poll_unacknowledged(after_s=LATE_S)
+    assert (bench.bits, bench.vision.verdict) == (Status(0), Verdict.NONE)
+    bench.poll()
+    assert (bench.bits, bench.vision.verdict) == (Status(0), Verdict.NONE)
+    bench.poll()
+    assert bench.bits == Status.TRIGGER_ACK | Status.RESULTS_VALID
 
 
 def test_an_announced_id_that_was_never_triggered_makes_a_gap() -> None:
