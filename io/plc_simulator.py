@@ -99,7 +99,7 @@ class PlcSimulator:
 
         power_cycle(off_s, retentive, belt_runs), belt(running), clear_fault(), control(bits, on),
         panel(recipe, lot, version, skip_ids, confirm_rejects, ack_results, heed_ready), tear(on),
-        camera_fault(part, fault, ms), status(), stop().
+        camera_fault(part, fault, ms), status(), view(), stop().
         """
         number = next(self._numbers)
         timeout = _REPLY_TIMEOUT_S + float(arguments.get("off_s", 0.0))

@@ -19,6 +19,7 @@ from inspectd.io.buttons import part_truth
 from inspectd.io.errors import PlcError
 from inspectd.io.gate import HEARTBEAT_LIMIT_S
 from inspectd.io.plc import Control, Status
+from inspectd.io.plc_belt_view import belt_view
 from inspectd.io.plc_client import PlcClient
 from inspectd.io.plc_record import PlcSummary
 from inspectd.io.plc_server import HOST, PlcServer
@@ -80,6 +81,7 @@ class _Commands:
         self.worst_late_ms = 0.0
         self._table: dict[str, Callable[..., Coroutine[None, None, dict[str, object] | None]]] = {
             "status": self._status,
+            "view": self._view,
             "power_cycle": self._power_cycle,
             "belt": self._belt,
             "clear_fault": self._clear_fault,
@@ -123,12 +125,16 @@ class _Commands:
             "agent_alive": twin.heartbeat_age(time.monotonic()) <= HEARTBEAT_LIMIT_S,
             "status": int(vision.status),
             "fault": vision.fault,
+            "recipe_in_force": vision.recipe_in_force,
             "boot_id": vision.boot_id,
             "missed": vision.missed,
             "late": vision.late,
             "late_scans": self.late_scans,
             "worst_late_ms": round(self.worst_late_ms, 3),
         }
+
+    async def _view(self) -> dict[str, object]:
+        return {**await self._status(), "parts": belt_view(self._twin)}
 
     async def _power_cycle(
         self, off_s: float = 0.3, *, retentive: bool | None = None, belt_runs: bool = True
