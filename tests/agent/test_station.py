@@ -130,8 +130,11 @@ def test_free_running_part_after_the_last_verdict_is_recorded(
     built = Built(tmp_path, mode="free_running")
     built.station.start()
     monkeypatch.setattr(built.station.link, "plc_now", lambda: (EPOCH, 1))
-    polled = EncoderPoll(0.0, 0.0, 0, EPOCH, 1)
-    monkeypatch.setattr(built.station.link, "poll_before", lambda _stamp: polled)
+
+    def polled(_stamp: float) -> EncoderPoll:
+        return EncoderPoll(0.0, 0.0, 0, EPOCH, 1)
+
+    monkeypatch.setattr(built.station.link, "poll_before", polled)
     link_ended = threading.Event()
     end_link, end_camera = built.station.link.stop, built.camera.stop
 

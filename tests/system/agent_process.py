@@ -1,8 +1,7 @@
 """The agent with the oracle in place of an engine: `python -m tests.system.agent_process CONFIG`.
 
---without CLAUSE   takes a clause out of the accept rule, for the mutation tests; `ledger_deadline` takes out
-                   the ledger's own, `board_deadline` the PLC link's, and `no_position` has the last position
-                   known stand in for one not known
+--without NAME     takes a clause out of the accept rule, for the mutation tests, or something else that the
+                   agent does right, see `MUTATIONS`
 --unstamped        the camera knows of a frame only when it arrived, as with a network stream
 --rude             begins to write at once, whoever else does
 --stop-judging N   stops the process while it judges its N-th frame, until SIGCONT
@@ -16,19 +15,22 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ClassVar, ParamSpec, TypeVar
 
 from inspectd.agent import ledger, line, station, verdict
+from inspectd.agent.classes import Classes
 from inspectd.agent.cli.output import fail
 from inspectd.agent.cli.run import run_station
 from inspectd.agent.errors import AgentError
+from inspectd.agent.scorer import Scorer
 from inspectd.agent.station import Parts
 from inspectd.io import handshake, plc_session
 from inspectd.io.camera import Camera, Frame
 from inspectd.io.camera_process import CameraProcess
 from inspectd.io.camera_settings import CameraSettings
-from inspectd.io.encoder import EncoderTrack
-from inspectd.io.handshake_board import VerdictBoard
+from inspectd.io.encoder import EncoderPoll, EncoderTrack
+from inspectd.io.handshake_board import Part, VerdictBoard
+from inspectd.io.handshake_ids import IdTracker
 from inspectd.io.handshake_start import StartWatch
 from inspectd.io.plc_events import Discarded, NoPosition, Placed, Position, Result
 from tests.system.oracle import OracleScorer, load_oracle
@@ -84,6 +86,39 @@ class CarelessTrack(EncoderTrack):
         return Position(last.encoder, last.epoch, last.recipe)
 
 
+class LatestTrack(EncoderTrack):
+    """An encoder track that takes a part for one of the recipe polled last, whenever it was exposed."""
+
+    def poll_before(self, stamp: float) -> EncoderPoll | None:
+        """Give the last poll."""
+        del stamp
+        return self._polls[-1] if self._polls else None
+
+
+class StaleRecipes(IdTracker):
+    """Ids with the recipe of the part before: RECIPE as it was polled before the trigger."""
+
+    _before = 0
+
+    def _next_part(self, trig_id: int) -> Part:
+        part = super()._next_part(trig_id)
+        stale, self._before = self._before or part.recipe, part.recipe
+        return replace(part, recipe=stale)
+
+
+class NewestClass(Classes):
+    """Classes that remember which of them was asked for last."""
+
+    newest: ClassVar[list[Scorer]] = []
+
+    def get(self, recipe: int) -> Scorer | None:
+        """Give the scorer in force, and remember it."""
+        scorer = super().get(recipe)
+        if scorer is not None:
+            self.newest[:] = [scorer]
+        return scorer
+
+
 class RudeStart(StartWatch):
     """A start that does not listen for another agent."""
 
@@ -97,16 +132,33 @@ def open_unstamped(settings: CameraSettings) -> Camera:
     return UnstampedCamera(settings)
 
 
+def judge_by_the_newest_part() -> None:
+    """Have each frame judged by the class of the part that was triggered last."""
+
+    def scorer_of(_part: ledger.OpenPart) -> Scorer:
+        return NewestClass.newest[0]
+
+    station.Classes = NewestClass
+    line._scorer_of = scorer_of  # pyright: ignore[reportPrivateUsage]
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    "ledger_deadline": lambda: setattr(station, "Ledger", PatientLedger),
+    "board_deadline": lambda: setattr(handshake, "VerdictBoard", PatientBoard),
+    "no_position": lambda: setattr(handshake, "EncoderTrack", CarelessTrack),
+    "class_of_trigger": judge_by_the_newest_part,
+    "recipe_of_trigger": lambda: setattr(handshake, "IdTracker", StaleRecipes),
+    "recipe_of_exposure": lambda: setattr(handshake, "EncoderTrack", LatestTrack),
+}
+"""What can be taken out of the agent beside the clauses of its accept rule."""
+
+
 def remove_clauses(names: set[str]) -> None:
     """Take clauses out of the accept rule, and what else guards the same."""
-    if "ledger_deadline" in names:
-        station.Ledger = PatientLedger
-    if "board_deadline" in names:
-        handshake.VerdictBoard = PatientBoard
-    if "no_position" in names:
-        handshake.EncoderTrack = CarelessTrack
+    for name in names & MUTATIONS.keys():
+        MUTATIONS[name]()
     clauses = {clause.__name__: clause for clause in verdict.CLAUSES}
-    unknown = names - clauses.keys() - {"ledger_deadline", "board_deadline", "no_position"}
+    unknown = names - clauses.keys() - MUTATIONS.keys()
     if unknown:
         raise SystemExit(f"no such clause: {', '.join(sorted(unknown))}")
     verdict.CLAUSES = tuple(clause for name, clause in clauses.items() if name not in names)

@@ -26,13 +26,11 @@ class OracleScorer:
     An order is a score (`nan` too), `fail` (the engine raises) or `slow0.3` (it takes 0.3 s).
     """
 
-    class_name = "oracle"
-    bundle_id = "oracle"
-    decision_id = "oracle"
     provisional = ""
     limits_key = "float32/oracle/float32"
 
-    def __init__(self, script: Path | None) -> None:
+    def __init__(self, script: Path | None, recipe: int = 1) -> None:
+        self.class_name = self.bundle_id = self.decision_id = f"oracle {recipe}"
         self.limits = Limits(threshold=1.0, low_limit=0.1, recheck=0.1)
         self._previous = b""
         self._script = _read_script(script)
@@ -65,7 +63,7 @@ class OracleScorer:
 
 def load_oracle(entry: ClassSettings, _runtime: RuntimeSettings) -> OracleScorer:
     """Open the oracle in place of a bundle; the bundle's path names its script, if there is such a file."""
-    return OracleScorer(entry.bundle if entry.bundle.is_file() else None)
+    return OracleScorer(entry.bundle if entry.bundle.is_file() else None, entry.recipe)
 
 
 def _read_script(path: Path | None) -> dict[int, str]:
