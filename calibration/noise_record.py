@@ -24,7 +24,7 @@ _SEEN_BEFORE = (
 )
 _FEW = 10
 _LEFT_OUT = (
-    "{count} images of validation/ were left out: by content they are repeated, or also in train/ or test/."
+    "Images of validation/ left out, since by content they are repeated, or also in train/ or test/: {count}."
 )
 _NO_MASKS = "The defects in validation/ have no masks: the image AUROC alone was maximised."
 

@@ -70,6 +70,8 @@ def _summary(settings: TrainSettings, report: TrainReport) -> dict[str, Any]:
         "bundle": str(settings.out),
         "bundle_id": report.bundle.bundle_id,
         "class": report.bundle.manifest.class_name,
+        "sigma": report.bundle.manifest.training["sigma"],
+        "sigma_origin": settings.origin.in_words(),
         "steps": report.steps,
         "epochs": round(history.epochs, 2),
         "ended": history.ended,

@@ -24,7 +24,7 @@ def train(  # noqa: PLR0913, PLR0917  one for each option
     sigma: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Noise rate of the class.")] = None,
     preset: Annotated[str, typer.Option(help="The paper's noise rate of its class of this name.")] = "",
     noise_study: Annotated[
-        Path | None, typer.Option(help="The best noise rate of a study by `calibrate noise`.")
+        Path | None, typer.Option(help="The best noise rate of a study of these images by `calibrate noise`.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split, the noise and the weights.")] = 0,
     vgg19: Annotated[

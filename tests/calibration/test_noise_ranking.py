@@ -147,7 +147,7 @@ def test_a_copy_of_a_good_image_ranks_nothing(labelled: Path, tmp_path: Path, pa
     after = plan_search(settings(labelled, tmp_path / "study"))
     assert np.array_equal(after.ranking.images, before.ranking.images)
     assert (before.left_out, after.left_out) == (0, 1)
-    assert "1 images of validation/ were left out" in _caveat(after)
+    assert "or also in train/ or test/: 1." in _caveat(after)
     assert "left out" not in _caveat(before)
     assert after.identity() == before.identity()
 

@@ -37,6 +37,14 @@ def test_short_profiles_leave_time_for_the_bundle(profile: str, most: float) -> 
     assert PROFILES[profile].image_size == 224
 
 
+def test_a_class_is_named_after_its_data(tmp_path: Path) -> None:
+    """The folder's name, or the list's without its suffix, as for a noise study; unless another is given."""
+    (tmp_path / "screw.csv").touch()
+    for data, given, name in (("disk", None, "disk"), ("screw.csv", None, "screw"), ("disk", "ring", "ring")):
+        own = {"data": tmp_path / data, "out": tmp_path / "b", "class_name": given}
+        assert TrainSettings.model_validate(own).product_class == name
+
+
 def test_every_profile_can_be_asked_for(tmp_path: Path) -> None:
     """The table and the settings name the same ones; a value of its own goes before the profile's."""
     for name, profile in PROFILES.items():

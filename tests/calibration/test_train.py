@@ -98,6 +98,7 @@ def test_the_threshold_is_from_images_that_training_did_not_see(
     assert limits.low_limit < scores.min()
     assert "largest of 2 scores" in bundle.decision.how
     assert "2 good parts" in bundle.decision.provisional
+    assert set(bundle.decision.chosen_by) == {good.ids[int(index)] for index in split.threshold}
 
 
 @pytest.fixture
