@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from inspectd.agent.config import StationSettings, read_config
 from inspectd.agent.errors import ConfigError
+from inspectd.agent.link_checks import link_problems, told_of_delivery, told_of_seen_after
 from inspectd.agent.output_checks import output_problems
 from inspectd.agent.times import position_wait_ms, trigger_lead_ms, window_close_ms
 from inspectd.agent.yaml_file import line_of
@@ -53,6 +54,7 @@ def find_problems(settings: StationSettings) -> list[Problem]:
     rules = [_classes, _trigger, _deadlines, _travel, _confirmations, _stamps]
     rules.append(_free_running if settings.plc.mode == "free_running" else _windows)
     found = [problem for rule in rules for problem in rule(settings)]
+    found += [Problem(key, text, warning=warning) for key, text, warning in link_problems(settings)]
     return found + [Problem(key, text) for key, text in output_problems(settings)]
 
 
@@ -91,9 +93,11 @@ def _windows(settings: StationSettings) -> Iterator[Problem]:
     if not age < interval / 2:
         text = f"{age:g} ms is not under half of line.min_part_interval_ms ({interval:g})"
         yield Problem(("plc", "max_trigger_age_ms"), f"{text}; set at most {interval / 2 - 1:g}")
-    if age <= plc.cycle_ms:
-        text = f"{age:g} ms is not over cycle_ms ({plc.cycle_ms:g}): every trigger would be too old"
-        yield Problem(("plc", "max_trigger_age_ms"), f"{text}; set at least {2 * plc.cycle_ms:g}")
+    if age <= plc.seen_after_ms:
+        text = (
+            f"{age:g} ms is not over {told_of_seen_after(plc)}: triggers would be too old when they are seen"
+        )
+        yield Problem(("plc", "max_trigger_age_ms"), f"{text}; set at least {2 * plc.seen_after_ms:g}")
     # The window of part k begins at the last poll without its id: at most `age` before the id was seen and at
     # the latest when the PLC set it, which may be a scan off the regular interval. It must end before the
     # next one can begin.
@@ -130,9 +134,9 @@ def _travel(settings: StationSettings) -> Iterator[Problem]:
     # From the photo-eye: a scan until the PLC gives the part its id, the id's age when it is seen, the
     # deadline, the next cycle, a write that just succeeds, and the scan that copies the verdict.
     age_ms = 0.0 if plc.mode == "free_running" else plc.plc_scan_ms + plc.max_trigger_age_ms
-    safe_copy = age_ms + line.deadline_ms + plc.cycle_ms + plc.timeout_ms + plc.plc_scan_ms
+    safe_copy = age_ms + line.deadline_ms + plc.delivery_ms + plc.plc_scan_ms
     if not safe_copy < line.eye_to_gate_ms:
-        parts_of_it = "deadline + cycle + time-out + PLC scan"
+        parts_of_it = f"deadline + {told_of_delivery(plc)} + PLC scan"
         if age_ms:
             parts_of_it = f"PLC scan + trigger age + {parts_of_it}"
         text = (

@@ -93,6 +93,21 @@ class LinkSettings(BaseModel):
         """Where the other side is found, for messages."""
         return "the PLC"
 
+    @property
+    def poll_span_ms(self) -> float:
+        """From the start of one poll to the end of the next at the longest, if all is well, ms."""
+        return self.cycle_ms
+
+    @property
+    def seen_after_ms(self) -> float:
+        """From the start of the last poll without an id until the id is seen, if all is well, ms."""
+        return self.cycle_ms
+
+    @property
+    def delivery_ms(self) -> float:
+        """From a verdict's publication until it is in the PLC, a write that just succeeds included, ms."""
+        return self.cycle_ms + self.timeout_ms
+
 
 class PlcSettings(LinkSettings):
     """The agent calls the PLC over a network."""
@@ -173,6 +188,21 @@ class ModbusServerSettings(LinkSettings):
         """Where the other side is found, for messages."""
         return f"the PLC, at this PC's {self.listen}:{self.port}"
 
+    @property
+    def poll_span_ms(self) -> float:
+        """From the answer before one write to the next write's arrival: two of the PLC's periods, ms."""
+        return 2 * self.poll_ms
+
+    @property
+    def seen_after_ms(self) -> float:
+        """Likewise, and the agent's cycle, ms."""
+        return self.poll_span_ms + self.cycle_ms
+
+    @property
+    def delivery_ms(self) -> float:
+        """A verdict is there at once and waits for the PLC's next read, ms."""
+        return self.poll_ms
+
 
 class ModbusRtuSettings(LinkSettings):
     """The PLC is a Modbus RTU server (slave) on a serial line, the agent its client (master)."""
@@ -211,10 +241,27 @@ class ModbusRtuSettings(LinkSettings):
         """How long a write and its answer are on the line, without the PLC's own time, ms."""
         return self._on_line_ms(_WRITE_BYTES + 2 * _WORDS_WRITTEN)
 
+    @property
+    def exchange_ms(self) -> float:
+        """How long a read and a write take, each with an answer that the PLC needs a scan for, ms."""
+        return self.read_ms + self.write_ms + 2 * self.plc_scan_ms
+
+    @property
+    def poll_span_ms(self) -> float:
+        """A cycle, a verdict's own write that holds it up, and the read itself, ms."""
+        return self.cycle_ms + self.exchange_ms
+
+    @property
+    def seen_after_ms(self) -> float:
+        """Likewise, ms."""
+        return self.poll_span_ms
+
     def _on_line_ms(self, size: int) -> float:
         bits = 1 + 8 + (self.parity != "none") + self.stop_bits
         return (size + 2 * _SILENCE_CHARACTERS) * bits * 1000.0 / self.baud_rate
 
 
-AnyPlcSettings = Annotated[ModbusTcpSettings | S7Settings | ModbusServerSettings, Field(discriminator="kind")]
+AnyPlcSettings = Annotated[
+    ModbusTcpSettings | S7Settings | ModbusServerSettings | ModbusRtuSettings, Field(discriminator="kind")
+]
 """Settings of any protocol."""
