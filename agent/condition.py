@@ -36,6 +36,7 @@ class Condition:
         pulse: Pulse,
         shadow: bool,
         plc_now: Callable[[], tuple[int, int]],
+        concerns: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._camera = camera
         self._classes = classes
@@ -44,6 +45,7 @@ class Condition:
         self._pulse = pulse
         self._shadow = shadow
         self._plc_now = plc_now
+        self._further_concerns = concerns
         self._camera_losses = LossBudget(CAMERA_BUDGET, CAMERA_BUDGET_S)
         self._rows_lost = 0
         self._unknown_recipe: int | None = None
@@ -110,7 +112,7 @@ class Condition:
             log.error("recorder_failing", why=why)
 
     def _is_degraded(self) -> bool:
-        concerns = self._classes.concerns
+        concerns = self._classes.concerns + self._further_concerns()
         if self._unknown_recipe is not None:
             concerns += (f"{no_class(self._unknown_recipe)}: such parts are UNKNOWN/41",)
         if self._rows_lost:

@@ -62,6 +62,7 @@ class Recorder:
         self._counting = threading.Lock()
         self._failing = ""
         self._stopping = threading.Event()
+        self._observers: list[Callable[[Row], None]] = []
         self.beat_at = time.monotonic()
 
     def start(self) -> None:
@@ -78,6 +79,10 @@ class Recorder:
             ) from error
         self._thread.start()
 
+    def observe(self, observer: Callable[[Row], None]) -> None:
+        """Call `observer` with every row as it is written; it must return at once and never raise."""
+        self._observers.append(observer)
+
     def put(self, row: Row) -> None:
         """Hand a row over; never waits. A row that finds the queue full is lost, counted and logged."""
         time_text = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
@@ -86,6 +91,8 @@ class Recorder:
             self._rows.put_nowait(stamped)
         except queue.Full:
             self._lose([stamped], "queue full")
+        for observer in self._observers:
+            observer(stamped)
 
     def status(self) -> RecordStatus:
         """Counters so far."""

@@ -25,9 +25,11 @@ from inspectd.agent.line import Line
 from inspectd.agent.model_watch import ModelWatch
 from inspectd.agent.notify import Notifier
 from inspectd.agent.outcomes import Outcomes
+from inspectd.agent.outputs import Outputs
 from inspectd.agent.pairing import Pairing
 from inspectd.agent.record import Recorder, recorded_ids
 from inspectd.agent.scorer import Scorer
+from inspectd.agent.station_state import station_state
 from inspectd.agent.supervision import PLC_LIMIT_S, RECORD_LIMIT_S, Budget, Faults, Pulse
 from inspectd.agent.times import line_times, part_times
 from inspectd.agent.verdict import Finding
@@ -37,6 +39,7 @@ from inspectd.io.camera import Camera
 from inspectd.io.camera_process import CameraProcess
 from inspectd.io.camera_settings import CameraSettings
 from inspectd.io.encoder import EncoderPoll
+from inspectd.io.outputs import Phase
 from inspectd.io.plc import FaultCode, Reason, Verdict
 from inspectd.io.plc_events import NoPosition, Position, Result
 from inspectd.io.plc_link import PlcLink
@@ -88,8 +91,12 @@ class Station:
             stop_line=None if settings.line.shadow else Budget(FaultCode.STOP_LINE, settings.line.stop_after),
             station=settings.plc.station,
         )
+        self.outputs = Outputs(settings.outputs, settings.name)
+        self.recorder.observe(self.outputs.row)
+        self.outcomes.observe(self.outputs.outcome)
         self.line = self._make_line()
         self.host = self._make_host()
+        self.host.observe_written(self.outputs.written)
         recipes = frozenset(entry.recipe for entry in settings.classes)
         self.link = PlcLink(settings.plc, transport_of(settings.plc), self.host, recipes)
         self._thread = threading.Thread(target=self.line.run, name="inspection", daemon=True)
@@ -104,6 +111,8 @@ class Station:
         stop = stop or threading.Event()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         cv2.setNumThreads(1)  # its threads would take turns with the engine's, for less than they cost
+        self.outputs.start()
+        self._tell_outputs(Phase.STARTING)
         self.camera.start(self.host.on_frame)
         self.recorder.start()
         for entry in self._settings.classes:
@@ -130,6 +139,7 @@ class Station:
             if self.link.refusal:
                 raise AgentError(self.link.refusal)
             self._models.keep_running()
+            self._tell_outputs(Phase.RUNNING)
             if self.healthy(time.monotonic()):
                 self._notifier.send("WATCHDOG=1")
 
@@ -146,7 +156,7 @@ class Station:
         """Go offline, give every part in flight its UNKNOWN, and write everything down. Idempotent.
 
         Takes less than 2 s, whatever hangs: camera and PLC are waited for at the same time, 1 s each at the
-        most, the inspection loop until then, and the record for `RECORD_STOP_S` more.
+        most, the inspection loop until then, and record and outputs for `RECORD_STOP_S` more.
         """
         self._notifier.send("STOPPING=1")
         self._models.stop()
@@ -161,7 +171,11 @@ class Station:
         # What came after the first time is too late for the PLC, but not for the record.
         self._drop_parts()
         self.outcomes.flush(link_ended=self.link.ended)
+        self._tell_outputs(Phase.STOPPED)
+        outputs_stop = threading.Thread(target=self.outputs.stop, name="outputs-stop", daemon=True)
+        outputs_stop.start()
         self.recorder.stop(RECORD_STOP_S)
+        outputs_stop.join(RECORD_STOP_S)
         if self._thread.is_alive():
             log.error("inspection_hangs", remedy="its engine is left as it is, for it may be in use")
         else:
@@ -171,6 +185,9 @@ class Station:
     def models_at_rest(self, timeout_s: float) -> bool:
         """Whether, after `stop`, no version is being opened any more; waits `timeout_s` for it."""
         return self._models.ended(timeout_s)
+
+    def _tell_outputs(self, phase: Phase) -> None:
+        self.outputs.tell(station_state(phase, self._settings, self._classes, self.faults, self.link))
 
     def _load(self, entry: ClassSettings) -> Scorer:
         return self._parts.load_scorer(entry, self._settings.engine)
@@ -261,6 +278,7 @@ class Station:
             pulse=self._pulse,
             shadow=self._settings.line.shadow,
             plc_now=self._plc_now,
+            concerns=self.outputs.concerns,
         )
 
     def _make_confirmations(self) -> Confirmations | None:

@@ -53,6 +53,7 @@ class MqttOutput:
         self._given = 0
         self._confirmed = 0
         self._connected = False
+        self._refused = False
         self._why = "not connected yet"
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -117,7 +118,8 @@ class MqttOutput:
     # --- on the library's thread -----------------------------------------------------------------------
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
+        self._refused = reason.is_failure
+        if self._refused:
             self._note_down(f"refused: {reason}; check user, password_file and the broker's rights")
             return
         self._connected, self._told = True, None
@@ -128,7 +130,7 @@ class MqttOutput:
         self._note_down("cannot be reached; check host, port, network and TLS")
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if not self._stopping.is_set():
+        if not (self._stopping.is_set() or self._refused):
             self._note_down(f"the connection ended: {reason}")
 
     def _on_publish(self, _client: Any, _data: Any, _mid: Any, _reason: Any, _properties: Any) -> None:
