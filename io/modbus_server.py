@@ -91,6 +91,10 @@ class ModbusServer:
             self._image.await_read(_LAST_READ_S)
         self._end()
 
+    def await_read(self, timeout_s: float) -> bool:
+        """Wait until a client has read STATUS as it was written last; False if none did in time."""
+        return self._image.await_read(timeout_s)
+
     # --- its polls -------------------------------------------------------------------------------------
 
     def take(self) -> Sequence[Poll]:

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING
 
 from inspectd.io.errors import PlcError
 from inspectd.io.plc import READ_COUNT, READ_START, VISION_START, WORDS, WRITE_COUNT, WRITE_START
-from inspectd.io.plc_finding import Listening, Outcome, Sample, failed, passed, warned
+from inspectd.io.plc_finding import Listening, Outcome, Sample, failed, passed, percentile, warned
 from inspectd.io.plc_layout import LOOK_AROUND, VERSION_STEP, Base, Window, base_of, check_version
+from inspectd.io.plc_polls import polls_of
+from inspectd.io.plc_served import await_client, check_client_timing
 from inspectd.io.plc_trouble import Trouble
 from inspectd.io.plc_wiring import (
     check_control,
@@ -54,6 +55,7 @@ class Diagnosis:
     ) -> None:
         self._settings = settings
         self._transport = transport
+        self._polls = polls_of(transport, clock)
         self._recipes = recipes
         self._clock = clock
         self._sleep = sleep
@@ -89,12 +91,10 @@ class Diagnosis:
         until = self._clock() + seconds
         while (started := self._clock()) < until:
             try:
-                words = self._transport.read(READ_START, READ_COUNT)
+                heard.samples += [Sample.of(poll) for poll in self._polls.take()]
             except PlcError as error:
                 heard.errors.append(str(error))
                 self._transport.connect()
-            else:
-                heard.samples.append(Sample(words, started, self._clock()))
             self._sleep(max(0.0, started + self._settings.cycle_ms / 1000 - self._clock()))
         return heard
 
@@ -124,10 +124,14 @@ class Diagnosis:
             self._transport.connect()
         except PlcError as error:
             return explain(REACH_STEP, error)
+        if self._polls.own_memory:
+            return await_client(self._settings, self._polls, self._clock, self._sleep)
         took_ms = 1000 * (self._clock() - began)
         return passed(REACH_STEP, f"{self._settings.place} answers after {took_ms:.1f} ms")
 
     def _find_block(self) -> Finding:
+        if self._polls.own_memory:
+            return passed(BLOCK_STEP, "in this PC's own memory")
         try:
             self._transport.read(READ_START, READ_COUNT)
             self._transport.read(WRITE_START, WRITE_COUNT)
@@ -176,6 +180,8 @@ class Diagnosis:
 
     def _check_timing(self) -> Finding:
         settings = self._settings
+        if self._polls.own_memory:
+            return check_client_timing(settings, self.heard)
         trips = [1000 * (sample.ended - sample.started) for sample in self.heard.samples]
         p50, p99 = percentile(trips, 50), percentile(trips, 99)
         text = f"a read takes p50 {p50:.1f} ms, p99 {p99:.1f} ms"
@@ -203,6 +209,8 @@ class Diagnosis:
 
     def _look_around(self, base: Base) -> Window | None:
         """Poll the words before the configured place too, as many as there are."""
+        if self._polls.own_memory:
+            return Window([sample.words for sample in self.heard.samples], 0)
         before = count_words(min(LOOK_AROUND, base.value // base.per_word), lambda n: self._can_read(-n - 1))
         polls: list[list[int]] = []
         until = self._clock() + _SEARCH_S
@@ -226,12 +234,6 @@ def count_words(most: int, is_there: Callable[[int], bool]) -> int:
         else:
             high = middle
     return low
-
-
-def percentile(values: list[float], percent: float) -> float:
-    """Give the value that so many percent of `values` do not exceed; 0 for none."""
-    ordered = sorted(values)
-    return ordered[math.ceil(percent / 100 * len(ordered)) - 1] if ordered else 0.0
 
 
 def explain(step: str, error: PlcError) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
@@ -11,6 +12,8 @@ from inspectd.io.plc import PlcImage, plc_words_torn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from inspectd.io.handshake import Poll
 
 
 class Outcome(Enum):
@@ -63,6 +66,11 @@ class Sample:
     started: float
     ended: float
 
+    @classmethod
+    def of(cls, poll: Poll) -> Sample:
+        """Take a poll of the link."""
+        return cls(poll.words, poll.started, poll.ended)
+
     @property
     def plc(self) -> PlcImage:
         """Words 0 to 31."""
@@ -100,3 +108,9 @@ class Listening:
         """Longest time that a word stood unchanged, s."""
         times = [self.samples[0].ended, *self.changes(word), self.samples[-1].ended]
         return max(after - before for before, after in pairwise(times))
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """Give the value that so many percent of `values` do not exceed; 0 for none."""
+    ordered = sorted(values)
+    return ordered[math.ceil(percent / 100 * len(ordered)) - 1] if ordered else 0.0

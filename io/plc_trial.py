@@ -13,10 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from inspectd.io.errors import PlcError
+from inspectd.io.modbus_server import ModbusServer
 from inspectd.io.plc import (
     LAST_ID,
-    READ_COUNT,
-    READ_START,
     RING_SLOTS,
     VISION_START,
     VISION_WORDS,
@@ -32,6 +31,8 @@ from inspectd.io.plc import (
 )
 from inspectd.io.plc_diagnosis import count_words, explain
 from inspectd.io.plc_finding import Listening, Sample, failed, passed
+from inspectd.io.plc_polls import polls_of
+from inspectd.io.plc_served import check_client_reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +65,7 @@ class Trial:
     ) -> None:
         self._settings = settings
         self._transport = transport
+        self._polls = polls_of(transport, clock)
         self._clock = clock
         self._sleep = sleep
         self._ring = Ring()
@@ -110,6 +112,8 @@ class Trial:
                 "find the other writer: the PLC program itself, or another agent with the same address",
             )
         self.write()
+        if isinstance(self._transport, ModbusServer):
+            return check_client_reads(self._transport)
         return passed(WRITE_STEP, f"words 32 to 131 were written and read back (after {waited_ms:.0f} ms)")
 
     def _pattern(self) -> list[int]:
@@ -166,9 +170,14 @@ class Trial:
 
     def start_anew(self) -> Sample:
         """Poll afresh, and keep no older poll: from here on polls follow each other as an agent's do."""
-        sample = self._poll()
-        self.heard = Listening([sample])
-        return sample
+        self.heard = Listening()
+        until = self._clock() + _SETTLE_S
+        while not (samples := self._poll()):
+            if self._clock() > until:
+                raise PlcError("the PLC has stopped writing words 0 to 31; see that it is in RUN")
+            self._sleep(self._settings.cycle_ms / 1000)
+        self.heard.samples = samples[-1:]
+        return samples[-1]
 
     def follow(self, is_enough: Callable[[Sample], bool], seconds: float) -> bool:
         """Poll and write every cycle until `is_enough` of a poll that is not torn; False after `seconds`.
@@ -177,21 +186,19 @@ class Trial:
         """
         until = self._clock() + seconds
         while (started := self._clock()) < until:
-            sample = self._poll()
-            if self._contested(sample):
-                raise PlcError("another agent began to write words 32 to 131 during the test; stop it")
-            if not sample.torn and is_enough(sample):
-                return True
+            for sample in self._poll():
+                if self._contested(sample):
+                    raise PlcError("another agent began to write words 32 to 131 during the test; stop it")
+                if not sample.torn and is_enough(sample):
+                    return True
             self.write()
             self._sleep(max(0.0, started + self._settings.cycle_ms / 1000 - self._clock()))
         return False
 
-    def _poll(self) -> Sample:
-        started = self._clock()
-        words = self._transport.read(READ_START, READ_COUNT)
-        sample = Sample(words, started, self._clock())
-        self.heard.samples.append(sample)
-        return sample
+    def _poll(self) -> list[Sample]:
+        samples = [Sample.of(poll) for poll in self._polls.take()]
+        self.heard.samples += samples
+        return samples
 
     def _contested(self, sample: Sample) -> bool:
         """Whether another agent wrote its BOOT_ID over this trial's; a PLC that restarts leaves 0 there."""
@@ -244,7 +251,7 @@ class Trial:
         remedy = "read words 32 to 131 with `inspectd plc watch` before parts run: Online must be off"
         try:
             self._transport.connect()
-            if self._contested(self._poll()):
+            if any(self._contested(sample) for sample in self._poll()):
                 return None
             self._transport.write(WRITE_START, words)
             found, _ = self._read_back(words)

@@ -9,8 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from inspectd.io.plc import Control, id_distance
-from inspectd.io.plc_diagnosis import percentile
-from inspectd.io.plc_finding import failed, passed, skipped, warned
+from inspectd.io.plc_finding import failed, passed, percentile, skipped, warned
 from inspectd.io.plc_wiring import check_recipe, check_texts, check_word_order
 
 if TYPE_CHECKING:

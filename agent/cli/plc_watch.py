@@ -22,6 +22,7 @@ from inspectd.agent.cli.plc_watch_view import picture
 from inspectd.agent.config import load_config
 from inspectd.io.errors import PlcError
 from inspectd.io.plc_live import LiveImage, read_image
+from inspectd.io.plc_settings import AnyPlcSettings, ModbusServerSettings
 from inspectd.io.plc_transport import PlcTransport
 from inspectd.io.plc_watching import transport_to_watch
 
@@ -51,13 +52,22 @@ def run_watch(config: Path, options: WatchOptions) -> None:
     settings = load_config(config)
     transport = transport_to_watch(settings.plc)
     try:
-        transport.connect()
-        image = LiveImage(
-            read_image(transport), time.monotonic(), {entry.recipe for entry in settings.classes}
-        )
+        words = _first_words(transport, settings.plc)
+        image = LiveImage(words, time.monotonic(), {entry.recipe for entry in settings.classes})
         _Watch(transport, image, settings.plc.place, options).run()
     finally:
         transport.close()
+
+
+def _first_words(transport: PlcTransport, plc: AnyPlcSettings) -> list[int]:
+    try:
+        transport.connect()
+        return read_image(transport)
+    except PlcError as error:
+        if isinstance(plc, ModbusServerSettings):
+            why = "with plc.kind modbus_server the words lie in the running agent: start it to watch them"
+            raise PlcError(f"{why} ({error})") from error
+        raise
 
 
 class _Watch:

@@ -9,8 +9,8 @@ from plc_wiring_bench import BASE, BenchPlc, settings
 
 from inspectd.io.errors import PlcError
 from inspectd.io.plc import Control
-from inspectd.io.plc_diagnosis import Diagnosis, count_words, percentile
-from inspectd.io.plc_finding import Finding, Outcome
+from inspectd.io.plc_diagnosis import Diagnosis, count_words
+from inspectd.io.plc_finding import Finding, Outcome, percentile
 from inspectd.io.plc_trouble import Told, Trouble
 
 
