@@ -100,10 +100,10 @@ class GateBlock:
         self.block.call(vision=vision, plc=self.plc, **inputs)
         return plc_words(self.plc) if self._scl else list(self.plc)
 
-    def start(self, now: float, **inputs: Any) -> None:
+    def start(self, now: float, boot_id: int, **inputs: Any) -> None:
         """Play an agent that sees the start, so that the block takes its epoch; then forget its beat."""
         words = [0] * 100
-        words[2] = 4711
+        words[2] = boot_id
         for beat in (7, 8, 9):
             words[0] = beat
             self.call(now, words, **inputs, RESTART=beat == 7)
@@ -114,11 +114,12 @@ class GateBlock:
 class StProgram:
     """Stands in for `inspectd.io.plc_program.PlcProgram`, with the generated block inside.
 
+    `boot_id` is that of the agent that sees the start; the epoch comes of it.
     `block`: one that was there before the restart, as where the PLC keeps its memory; None: a new one.
     """
 
     def __init__(
-        self, settings: PlcSimulatorSettings, panel: Panel, travel: int, block: GateBlock, now: float = 0.0
+        self, settings: PlcSimulatorSettings, panel: Panel, boot_id: int, travel: int, block: GateBlock
     ) -> None:
         self._settings = settings
         self._panel = panel
@@ -128,7 +129,7 @@ class StProgram:
         self.register: deque[Cell] = deque()
         self._gate = block
         self._words: list[int] = [0] * PLC_WORDS
-        block.start(now, **self._inputs(travel, [], []))
+        block.start(0.0, boot_id, **self._inputs(travel, [], []))
         if not self._free_running:
             first = settings.first_trig_id
             block.block["TRIG_ID"] = 0 if first == 1 else step_back(first, 1)
@@ -196,7 +197,7 @@ class StProgram:
         block = self._gate.block
         why = WHY[block["WHY"]]
         assert block["ACCEPT"] == (why == "")
-        place = block["place"]
+        place = block["due"]
         outcome = block["copy_outcome"][place]
         copy = RingEntry(block["copy_id"][place], outcome >> 8, outcome & 0xFF)
         cell = None
@@ -210,12 +211,12 @@ def program_factory(dialect: str, change: Callable[[str], str] | None = None, *,
     """Make programs as the twin does at each start; `change` mutates the source, `keep` keeps the memory."""
     kept: list[GateBlock] = []
 
-    def make(settings: PlcSimulatorSettings, panel: Panel, _epoch: int, travel: int) -> StProgram:
+    def make(settings: PlcSimulatorSettings, panel: Panel, epoch: int, travel: int) -> StProgram:
         source = gate_source(dialect, settings.mode, settings.station)
         if change is not None:
             source = change(source)
         if not (keep and kept):
             kept.append(GateBlock(source, dialect))
-        return StProgram(settings, panel, travel, kept[-1])
+        return StProgram(settings, panel, epoch, travel, kept[-1])
 
     return make
