@@ -21,7 +21,7 @@ from inspectd.io.modbus_reception import FrontDoor
 from inspectd.io.server_image import ServerImage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from inspectd.io.handshake import Poll
     from inspectd.io.plc_settings import ModbusServerSettings
@@ -106,6 +106,10 @@ class ModbusServer:
         if not (why := self._image.silence(now)):
             return ""
         return f"{self._where}: {why}; clients connected: {self._door.clients}"
+
+    def call_at_news(self, news: Callable[[], None]) -> None:
+        """Call `news` on the server's thread when a write changes CONTROL, TRIG_ID or PLC_EPOCH."""
+        self._image.call_at_news(news)
 
     # --- the server's thread ---------------------------------------------------------------------------
 

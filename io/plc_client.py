@@ -7,7 +7,6 @@ inputs that it had: that they have become old shows in the agent's heartbeat alo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -51,10 +50,10 @@ class PlcClient:
     async def stop(self) -> None:
         """Close the connection, as a PLC does whose power goes."""
         task, self._task = self._task, None
-        if task is not None:
+        # Where an answer comes at the very moment, Python before 3.12 loses a cancellation.
+        while task is not None and not task.done():
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task}, timeout=_RETRY_S)
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -49,6 +49,7 @@ class PlcLink:
         self._host = HostGuard(host)
         self._session = PlcSession(settings, transport, self._host, recipes)
         self._wake = threading.Event()
+        self._session.call_at_news(self._wake.set)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="plc-link", daemon=True)
 

@@ -28,6 +28,10 @@ class Polls(Protocol):
         """Say that nothing came for too long (`now`: s, monotonic); "" as long as the PLC is heard."""
         ...
 
+    def call_at_news(self, news: Callable[[], None]) -> None:
+        """Call `news`, on whatever thread, when the PLC shows what cannot wait for the next cycle."""
+        ...
+
 
 class TimedReads:
     """One read of words 0 to 51 a call: it shows what was true at some moment from its start to its end."""
@@ -48,6 +52,9 @@ class TimedReads:
         """A read that gets no answer is an error of its own."""
         del now
         return ""
+
+    def call_at_news(self, news: Callable[[], None]) -> None:
+        """A read tells nothing until it is made."""
 
 
 def polls_of(transport: PlcTransport, clock: Callable[[], float]) -> Polls:

@@ -128,21 +128,23 @@ class PlcSession:
             return
         try:
             self._connect()
-            for poll in self._polls.take():
-                self._take(poll)
-            if self._polls.own_memory:
-                self._polled_at = self._clock()
-                self._watch_silence()
+            self._take_polls()
             self._write()
         except PlcRefusedError as error:
             self._refuse(str(error))
         except PlcError as error:
             self.drop(str(error))
 
+    def call_at_news(self, news: Callable[[], None]) -> None:
+        """Have `news` called, on any thread, when the PLC itself shows what is worth a wake-up."""
+        self._polls.call_at_news(news)
+
     def wake_up(self) -> None:
-        """Write at once what was published; nothing is read."""
+        """Write at once what was published; nothing is read but the agent's own memory."""
         self.statistics.wake_ups += 1
         try:
+            if self._polls.own_memory and self._connected:
+                self._take_polls()
             self._write()
         except PlcError as error:
             self.drop(str(error))
@@ -172,6 +174,13 @@ class PlcSession:
             self._transport.connect()
             self._connected = True
             self.statistics.connects += 1
+
+    def _take_polls(self) -> None:
+        for poll in self._polls.take():
+            self._take(poll)
+        if self._polls.own_memory:
+            self._polled_at = self._clock()
+            self._watch_silence()
 
     def _take(self, poll: Poll) -> None:
         self.statistics.round_trip_s = poll.ended - poll.started

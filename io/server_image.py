@@ -22,11 +22,12 @@ from inspectd.io.handshake_faults import PLC_SILENCE_S
 from inspectd.io.plc import PLC_WORDS, READ_COUNT, VISION_START, WORDS, plc_words_torn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 UNPROVEN = float("-inf")
 _CONTROL, _TRIG_ID, _TRIG_ID_AGAIN = 1, 2, 31
 _STATUS = VISION_START + 1
+_NEWS = (1, 2, 8)  # CONTROL, TRIG_ID, PLC_EPOCH
 _KEPT_POLLS = 256
 
 
@@ -67,6 +68,7 @@ class ServerImage:
         self._lock = threading.Lock()
         self._heard_at = UNPROVEN
         self._status_read = threading.Event()
+        self._news: Callable[[], None] = _nobody
         self.unproven = 0
         """Complete writes that were not used, since nothing was answered before on their connection."""
 
@@ -109,6 +111,7 @@ class ServerImage:
                 words[_CONTROL] = self._words[_CONTROL]
                 self._shown = _Shown(words, self._shown.started, self._shown.ended)
                 self._queue.append(self._shown)
+                self._news()
 
     def _complete(self, shown: _Shown) -> None:
         if shown.started == UNPROVEN:
@@ -116,8 +119,10 @@ class ServerImage:
             return
         self._queue.append(shown)
         if not plc_words_torn(shown.words):
-            self._shown = shown
+            before, self._shown = self._shown, shown
             self._heard_at = shown.ended
+            if before is None or any(before.words[word] != shown.words[word] for word in _NEWS):
+                self._news()
 
     # --- for the agent's side --------------------------------------------------------------------------
 
@@ -144,8 +149,16 @@ class ServerImage:
             vision = self._words[VISION_START:READ_COUNT]
         return [Poll([*one.words, *vision], one.started, one.ended) for one in shown]
 
+    def call_at_news(self, news: Callable[[], None]) -> None:
+        """Call `news`, which must not block, when a write changes CONTROL, TRIG_ID or PLC_EPOCH."""
+        self._news = news
+
     def silence(self, now: float) -> str:
         """Say that the PLC has completed no write for 500 ms (`now`: s, monotonic); "" if it has."""
         if now - self._heard_at <= PLC_SILENCE_S:
             return ""
         return f"the PLC has written nothing complete for {PLC_SILENCE_S * 1000:.0f} ms"
+
+
+def _nobody() -> None:
+    """Nobody asked to be told."""

@@ -14,7 +14,7 @@ from inspectd.io.plc_settings import ModbusServerSettings
 from inspectd.io.server_image import ServerImage, WriteRound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from inspectd.io.handshake import Poll
 
@@ -51,6 +51,9 @@ class ServedWire:
 
     def silence(self, now: float) -> str:
         return self.image.silence(now)
+
+    def call_at_news(self, news: Callable[[], None]) -> None:
+        self.image.call_at_news(news)
 
 
 class ServedStation:

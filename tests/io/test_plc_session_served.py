@@ -12,6 +12,7 @@ from inspectd.io.plc_events import (
     LinkDown,
     LinkUp,
     RecordedIds,
+    Result,
     Settled,
     StartRefused,
     Trigger,
@@ -147,14 +148,34 @@ def test_an_agent_that_stood_still_takes_up_its_own_words_again() -> None:
     assert Status.ONLINE in station.vision.status
 
 
-def test_what_waited_is_not_written_before_the_plcs_writes_were_looked_at() -> None:
-    """A verdict from before a long stop: the PLC may have restarted meanwhile."""
+def test_what_waited_meets_the_plcs_restart_before_it_is_written() -> None:
+    """A verdict that was ready before a long stop is void when the PLC restarted meanwhile."""
     station = begun()
+    station.cycle()
     station.cycle(trig_id=41)
-    station.now += 2.0
-    before = station.wire.image.read(32, 100)
+    (trigger,) = station.agent.of(Trigger)
+    publish(station, trigger)
+    station.plc_writes(plc_epoch=8, trig_id=2)
     station.session.wake_up()
-    assert station.wire.image.read(32, 100) == before
+    assert station.verdict_of(41) is None
+    assert station.vision.plc_epoch == 8
+
+
+def publish(station: ServedStation, part: Trigger) -> None:
+    """Give a part its ACCEPT."""
+    names = (part.part_id, part.trig_id, part.epoch, part.recipe)
+    seen_at = part.seen_at
+    station.session.queue(Result(*names, Verdict.ACCEPT, Reason.NONE, 0.5, 0.1, seen_at, seen_at + 0.4))
+
+
+def test_a_verdict_stands_in_the_image_at_once() -> None:
+    station = begun()
+    station.cycle()
+    station.cycle(trig_id=41)
+    publish(station, station.agent.of(Trigger)[0])
+    station.session.wake_up()
+    assert station.verdict_of(41) == (Verdict.ACCEPT, Reason.NONE)
+    assert station.agent.written[-1] == station.agent.of(Trigger)[0].part_id
 
 
 def test_a_coil_clears_a_latched_fault() -> None:
@@ -212,3 +233,14 @@ def test_the_farewell_shows_the_plc_that_the_agent_left() -> None:
     station.session.farewell()
     assert Status.ONLINE not in station.vision.status
     assert not station.wire.open
+
+
+def test_a_new_id_is_taken_before_the_next_cycle() -> None:
+    """The write itself wakes the loop."""
+    station = begun()
+    woken: list[float] = []
+    station.session.call_at_news(lambda: woken.append(station.now))
+    station.plc_writes(trig_id=41)
+    assert woken == [station.now]
+    station.session.wake_up()
+    assert [trigger.trig_id for trigger in station.agent.of(Trigger)] == [41]

@@ -173,3 +173,20 @@ def test_the_last_read_is_that_of_what_was_put_last() -> None:
     assert not image.await_read(0.0)
     image.answer(32, 100)
     assert image.await_read(0.0)
+
+
+def test_news_are_told_at_once_and_no_more_than_news() -> None:
+    """A new id, another CONTROL or epoch: not a heartbeat, an encoder, or half a round."""
+    image = ServerImage()
+    told: list[int] = []
+    image.call_at_news(lambda: told.append(1))
+    writer = Writer(image)
+    writer.write(0, plc_words(5))
+    assert len(told) == 1
+    writer.write(0, plc_words(5, heartbeat=2))
+    writer.write(0, plc_words(6)[:20])
+    assert len(told) == 1
+    writer.write(20, plc_words(6)[20:])
+    image.write_control(0, [True])
+    writer.write(0, PlcImage(trig_id=6, plc_epoch=8).pack())
+    assert len(told) == 4
