@@ -201,14 +201,20 @@ def _mend_torn_line(path: Path) -> None:
 
 
 def read_rows(
-    folder: Path, *, newest_first: bool = False, torn: Callable[[], None] | None = None
+    folder: Path,
+    *,
+    newest_first: bool = False,
+    torn: Callable[[], None] | None = None,
+    read: Callable[[int, int], None] | None = None,
 ) -> Iterator[Row]:
     """Give every readable row of a record's folder, oldest first unless asked otherwise.
 
-    Lines torn by a power cut are passed over; `torn` is told of each. Raises RecordError if a file cannot be
-    read.
+    Lines torn by a power cut are passed over; `torn` is told of each. `read` is told the bytes gone through
+    and those of all files, line by line. Raises RecordError if a file cannot be read.
     """
-    for path in _files(folder) if newest_first else reversed(_files(folder)):
+    files = _files(folder)
+    done, total = 0, sum(_size(path) for path in files) if read else 0
+    for path in files if newest_first else reversed(files):
         try:
             lines = path.read_bytes().splitlines()
         except FileNotFoundError:
@@ -226,6 +232,17 @@ def read_rows(
                 yield row
             elif torn is not None and line.strip():
                 torn()
+            done += len(line) + 1
+            if read is not None:
+                read(min(done, total), total)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 of one that was rotated away just now."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _files(folder: Path) -> list[Path]:

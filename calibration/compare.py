@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from inspectd.calibration.errors import CalibrationError
 from inspectd.calibration.evaluate import limits_in_force, measure_pixels, read_samples
 from inspectd.calibration.evaluate_report import BOOTSTRAP_SEED, EvaluateReport
 from inspectd.calibration.layout import read_layout
-from inspectd.calibration.metrics import F64, percentiles, resample
+from inspectd.calibration.metrics import F64, percentiles, resample, resampling
 from inspectd.calibration.pixels import Counted, PixelHistogram, resampled_auroc
 from inspectd.calibration.rates import Interval
 from inspectd.calibration.selection import select_tests
@@ -22,6 +21,7 @@ from inspectd.inference.runtime import open_runtime
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from inspectd.calibration.key_scores import StepProgress
     from inspectd.calibration.verdicts import Verdict
     from inspectd.inference.runtime import RuntimeSettings
 
@@ -93,7 +93,7 @@ def compare(
     folders: tuple[Path, Path],
     data: Path,
     runtime: RuntimeSettings,
-    progress: Callable[[int, int], None] | None = None,
+    progress: StepProgress | None = None,
 ) -> Comparison:
     """Evaluate two bundles on the test images that neither was chosen by or trained with.
 
@@ -114,9 +114,9 @@ def compare(
         limits, missing = limits_in_force(bundle, runtime)
         warnings.extend(missing)
 
-        def show(done: int, total: int, turn: int = turn) -> None:
+        def show(done: int, total: int, text: str, left: float | None, turn: int = turn) -> None:
             if progress is not None:
-                progress(turn * total + done, 2 * total)
+                progress(done, total, f"{'ab'[turn]}, {text}", left)
 
         size = bundle.manifest.image_size
         opened = open_runtime(runtime, bundle.graph_file(runtime.precision), size)
@@ -130,7 +130,7 @@ def compare(
     return Comparison(
         a=a,
         b=b,
-        differences=compare_figures(a, a_pixels, b, b_pixels),
+        differences=compare_figures(a, a_pixels, b, b_pixels, progress),
         changes=_changes(a, b),
         reserved=selected.reserved,
         in_training=selected.in_training,
@@ -139,7 +139,11 @@ def compare(
 
 
 def compare_figures(
-    a: EvaluateReport, a_pixels: PixelHistogram, b: EvaluateReport, b_pixels: PixelHistogram
+    a: EvaluateReport,
+    a_pixels: PixelHistogram,
+    b: EvaluateReport,
+    b_pixels: PixelHistogram,
+    progress: StepProgress | None = None,
 ) -> tuple[Difference, ...]:
     """Compare the threshold-free figures; each resample draws the same images for both bundles."""
     defective = np.asarray([each.defective for each in a.per_image], np.bool_)
@@ -155,8 +159,9 @@ def compare_figures(
         pixel = region = undrawn
     else:
         drawn = resample(a_pixels.defective, BOOTSTRAP_SEED)
-        pixel = b_pixels.resampled_auroc(drawn) - a_pixels.resampled_auroc(drawn)
-        region = b_pixels.resampled_aupro(drawn) - a_pixels.resampled_aupro(drawn)
+        tell = resampling(progress, runs=4)
+        pixel = b_pixels.resampled_auroc(drawn, tell) - a_pixels.resampled_auroc(drawn, tell)
+        region = b_pixels.resampled_aupro(drawn, tell) - a_pixels.resampled_aupro(drawn, tell)
     found.extend(
         (
             _difference("pixel_auroc", a.pixel_auroc, b.pixel_auroc, pixel),

@@ -8,7 +8,7 @@ histograms, ROC and PR curves and galleries are drawn.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from inspectd.inference.runtime import RuntimeSettings, open_runtime
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from inspectd.calibration.key_scores import StepProgress
     from inspectd.inference.manifest import Limits
     from inspectd.inference.runtime import Runtime
 
@@ -47,8 +48,6 @@ __all__ = [
     "measure",
     "read_samples",
 ]
-
-EvaluateProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Sample:
 
 
 def evaluate(
-    bundle: Path, data: Path, runtime: RuntimeSettings, progress: EvaluateProgress | None = None
+    bundle: Path, data: Path, runtime: RuntimeSettings, progress: StepProgress | None = None
 ) -> EvaluateReport:
     """Evaluate a bundle at its decision in force, on the test images of a folder or CSV list.
 
@@ -122,7 +121,7 @@ def measure(
     preparation: Preparation,
     image_size: int,
     runtime: Runtime,
-    progress: EvaluateProgress | None = None,
+    progress: StepProgress | None = None,
     limits: Limits | None = None,
 ) -> EvaluateReport:
     """Score samples as the line would, against their truth, and judge them by `limits` if given.
@@ -138,7 +137,7 @@ def measure_pixels(
     preparation: Preparation,
     image_size: int,
     runtime: Runtime,
-    progress: EvaluateProgress | None = None,
+    progress: StepProgress | None = None,
     limits: Limits | None = None,
 ) -> tuple[EvaluateReport, PixelHistogram]:
     """Do as `measure`, and return the pixels' histograms as well: to compare two bundles."""
@@ -168,8 +167,8 @@ def measure_pixels(
         else:
             without_mask += 1
         if progress is not None:
-            progress(len(results), count)
-    return build_report(results, pixels, limits, without_mask, started), pixels
+            progress(len(results), count, "scoring", None)
+    return build_report(results, pixels, limits, without_mask, started, progress), pixels
 
 
 def longest_extent(mask: NDArray[np.bool_]) -> float | None:

@@ -23,6 +23,7 @@ from inspectd.calibration.metrics import (
     percentiles,
     resample,
     resampled_f1,
+    resampling,
     thirds,
 )
 from inspectd.calibration.pixels import Counted, PixelHistogram, resampled_auroc
@@ -32,6 +33,7 @@ from inspectd.calibration.verdicts import Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from inspectd.calibration.key_scores import StepProgress
     from inspectd.inference.manifest import Limits
 
 BOOTSTRAP_SEED = 0
@@ -145,6 +147,7 @@ def build_report(
     limits: Limits | None,
     without_mask: int,
     started: float,
+    progress: StepProgress | None = None,
 ) -> EvaluateReport:
     """Compute all figures of scored images; `started` is when scoring began, monotonic."""
     scores = np.asarray([each.score for each in results], np.float64)
@@ -162,7 +165,7 @@ def build_report(
         pixel_auroc=pixels.auroc(),
         aupro=pixels.aupro(),
         average_precision=average_precision(scores, defective),
-        intervals=_intervals(results, scores, defective, pixels, judged=limits is not None),
+        intervals=_intervals(results, scores, defective, pixels, progress, judged=limits is not None),
         outcomes=None if limits is None else count_outcomes(results),
         best_f1=best_f1(scores, defective),
         limits=limits,
@@ -239,6 +242,7 @@ def _intervals(
     scores: NDArray[np.float64],
     defective: NDArray[np.bool_],
     pixels: PixelHistogram,
+    progress: StepProgress | None,
     *,
     judged: bool,
 ) -> dict[str, Interval]:
@@ -248,8 +252,9 @@ def _intervals(
     }
     if pixels.auroc() is not None:
         drawn = resample(pixels.defective, BOOTSTRAP_SEED)
-        found["pixel_auroc"] = percentiles(pixels.resampled_auroc(drawn))
-        found["aupro"] = percentiles(pixels.resampled_aupro(drawn))
+        tell = resampling(progress, runs=2)  # what else is drawn again takes no time
+        found["pixel_auroc"] = percentiles(pixels.resampled_auroc(drawn, tell))
+        found["aupro"] = percentiles(pixels.resampled_aupro(drawn, tell))
     if judged:
         positive = np.asarray([each.verdict != "ACCEPT" for each in results], np.bool_)
         found["f1"] = percentiles(resampled_f1(defective, positive, weights))

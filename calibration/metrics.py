@@ -6,15 +6,18 @@ which a line treats as reject. So a missed defect (an escape) is a false negativ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
 from inspectd.calibration.rates import CONFIDENCE, Interval
+
+if TYPE_CHECKING:
+    from inspectd.calibration.key_scores import StepProgress
 
 F64 = NDArray[np.float64]
 
@@ -98,6 +101,20 @@ def resample(defective: NDArray[np.bool_], seed: int, count: int = RESAMPLES) ->
         if size:
             weights[:, stratum] = generator.multinomial(size, np.full(size, 1 / size), size=count)
     return weights
+
+
+def resampling(progress: StepProgress | None, runs: int) -> Callable[[int], None] | None:
+    """Return what adds up the resamples done of so many runs and tells `progress`; None if nobody listens."""
+    if progress is None:
+        return None
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, runs * RESAMPLES, "resamples for intervals", None)
+
+    return tell
 
 
 def percentiles(values: F64) -> Interval | None:

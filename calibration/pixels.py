@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Generator
+
+    Tell = Callable[[int], None]
 
 F64 = NDArray[np.float64]
 
@@ -126,15 +128,20 @@ class PixelHistogram:
         value = aupro_of_counts(self._good[np.newaxis], self._regions[np.newaxis], limit)[0]
         return None if np.isnan(value) else float(value)
 
-    def resampled_auroc(self, weights: NDArray[np.int64]) -> F64:
-        """Return the AUROC of each resample, float64 [B]; `weights` [B, images]: how often each is drawn."""
-        good, defective = self._matrices("good", "defective")
-        return resampled_auroc(Counted(good, defective), weights)
+    def resampled_auroc(self, weights: NDArray[np.int64], tell: Tell | None = None) -> F64:
+        """Return the AUROC of each resample, float64 [B]; `weights` [B, images]: how often each is drawn.
 
-    def resampled_aupro(self, weights: NDArray[np.int64]) -> F64:
-        """Return the AUPRO of each resample, float64 [B]; `weights` as in `resampled_auroc`."""
+        `tell` hears how many resamples are done since it last heard.
+        """
+        good, defective = self._matrices("good", "defective")
+        return resampled_auroc(Counted(good, defective), weights, tell)
+
+    def resampled_aupro(self, weights: NDArray[np.int64], tell: Tell | None = None) -> F64:
+        """Return the AUPRO of each resample, float64 [B]; `weights` and `tell` as in `resampled_auroc`."""
         good, regions = self._matrices("good", "regions")
-        parts = [aupro_of_counts(_drawn(part, good), _drawn(part, regions)) for part in _in_parts(weights)]
+        parts = [
+            aupro_of_counts(_drawn(part, good), _drawn(part, regions)) for part in _in_parts(weights, tell)
+        ]
         return np.concatenate(parts)
 
     def _matrices(self, *names: str) -> list[Any]:
@@ -150,11 +157,11 @@ class PixelHistogram:
         return matrices
 
 
-def resampled_auroc(counted: Counted, weights: NDArray[np.int64]) -> F64:
+def resampled_auroc(counted: Counted, weights: NDArray[np.int64], tell: Tell | None = None) -> F64:
     """Return the AUROC of each resample, float64 [B]; `weights` [B, images]: how often each is drawn."""
     parts = [
         auroc_of_counts(_drawn(part, counted.good), _drawn(part, counted.defective))
-        for part in _in_parts(weights)
+        for part in _in_parts(weights, tell)
     ]
     return np.concatenate(parts)
 
@@ -195,11 +202,13 @@ def _drawn(weights: NDArray[np.int64], matrix: Any) -> F64:
     return np.asarray((matrix.T @ weights.T.astype(np.float64)).T, np.float64)
 
 
-def _in_parts(weights: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
-    """Cut resamples into batches, so that their histograms fit into memory."""
-    return [
-        weights[start : start + _RESAMPLES_AT_ONCE] for start in range(0, len(weights), _RESAMPLES_AT_ONCE)
-    ]
+def _in_parts(weights: NDArray[np.int64], tell: Tell | None) -> Generator[NDArray[np.int64]]:
+    """Cut resamples into batches, so that their histograms fit into memory; tell of each that is done."""
+    for start in range(0, len(weights), _RESAMPLES_AT_ONCE):
+        part = weights[start : start + _RESAMPLES_AT_ONCE]
+        yield part
+        if tell is not None:
+            tell(len(part))
 
 
 def _label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:

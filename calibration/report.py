@@ -6,7 +6,6 @@ Equal inputs, date and name give equal bytes, so that two reports can be compare
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,10 +42,9 @@ from inspectd.inference.manifest import limits_key
 if TYPE_CHECKING:
     from inspectd.calibration.evaluate_report import EvaluateReport
     from inspectd.calibration.history import History
+    from inspectd.calibration.key_scores import StepProgress
     from inspectd.inference.bundle import Bundle
     from inspectd.inference.runtime import RuntimeSettings
-
-ReportProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ class WrittenReport:
         }
 
 
-def write_report(request: ReportRequest, progress: ReportProgress | None = None) -> WrittenReport:
+def write_report(request: ReportRequest, progress: StepProgress | None = None) -> WrittenReport:
     """Measure what there is to measure and write the report, complete or not at all.
 
     Raises CalibrationError, naming file and remedy, for data, a study or a history that cannot be used and

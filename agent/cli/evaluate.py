@@ -57,7 +57,7 @@ def run_evaluation(options: EvaluateOptions, *, as_json: bool) -> None:
         # Before the work, so that a wrong name costs nothing.
         name = find_class(options.paper_class or bundle.manifest.class_name) if options.paper else ""
         _make_folder(options.figures)
-        with progress_bar("scoring") as advance:
+        with progress_bar("evaluate") as advance:
             report = evaluate(options.bundle, options.data, settings, advance)
         figures = _make_figures(options, settings, bundle, report)
     except CalibrationError as error:
@@ -88,7 +88,7 @@ def run_comparison(a: Path, b: Path, data: Path, runtime: str, precision: str, *
     except ImportError as error:
         fail_without_calibration(error)
     settings = runtime_settings(runtime, precision)
-    with progress_bar("scoring") as advance:
+    with progress_bar("compare") as advance:
         try:
             found = compare((a, b), data, settings, advance)
         except CalibrationError as error:

@@ -24,9 +24,11 @@ def progress_bar(what: str) -> Generator[Advance]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what)
+        task, stage = progress.add_task(what), _Stage()
 
         def advance(done: float, total: float, text: str = "", seconds_left: float | None = None) -> None:
+            if stage.is_new(done, total):
+                progress.reset(task)  # what another stage took says nothing of this one
             left = "" if seconds_left is None or not seconds_left >= 0 else f", {seconds_left:.0f} s left"
             description = f"{what} {text}{left}"
             progress.update(task, completed=done, total=total or None, description=description)
@@ -34,13 +36,29 @@ def progress_bar(what: str) -> Generator[Advance]:
         yield advance
 
 
+class _Stage:
+    """Tells one stage of the work from the next, which has a total of its own or begins at its start."""
+
+    def __init__(self) -> None:
+        self._done, self._total = 0.0, 0.0
+
+    def is_new(self, done: float, total: float) -> bool:
+        """Whether this is the first word of another stage."""
+        before = self._done, self._total
+        self._done, self._total = done, total
+        return done < before[0] or total != before[1]
+
+
 def _plain(what: str) -> Advance:
-    began = time.monotonic()
-    last = began
+    stage, began = _Stage(), time.monotonic()
+    last = before = began
 
     def advance(done: float, total: float, text: str = "", seconds_left: float | None = None) -> None:
-        nonlocal last
+        nonlocal began, last, before
         now = time.monotonic()
+        if stage.is_new(done, total):
+            began = before
+        before = now
         if now - last >= PLAIN_INTERVAL_S or 0 < total <= done:
             last = now
             if not total:

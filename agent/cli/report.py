@@ -49,7 +49,7 @@ def run_report(options: ReportOptions, *, as_json: bool) -> None:
         training=options.training,
         worst=options.worst,
     )
-    with progress_bar("scoring") as advance:
+    with progress_bar("report") as advance:
         try:
             written = write_report(request, advance)
         except CalibrationError as error:

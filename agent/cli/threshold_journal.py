@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspectd.agent.cli.output import fail, note, print_json, say
+from inspectd.agent.cli.progress import progress_bar
 from inspectd.agent.record import FILE_NAME, read_rows
 from inspectd.io.plc import Reason
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from inspectd.calibration.journal import Journal
     from inspectd.calibration.threshold_settings import ThresholdSettings
     from inspectd.inference.bundle import Bundle
+
+SHOW_EVERY = 1000
+"""Rows between two looks at the clock."""
 
 JUDGED = frozenset({Reason.NONE, Reason.OVER_THRESHOLD, Reason.RECHECK, Reason.SHADOW})
 """Reasons that stand beside a score of a fit frame that is the part's own. A part under the low limit has
@@ -81,7 +86,14 @@ def _read(bundle: Bundle, options: ThresholdOptions) -> tuple[str, Journal]:
         nonlocal torn
         torn += 1
 
-    rows = list(read_rows(folder, torn=count_torn))
+    with progress_bar("journal") as advance:
+        counted = itertools.count(1)
+
+        def show(done: int, total: int) -> None:
+            if next(counted) % SHOW_EVERY == 0 or done == total:
+                advance(done // 1000, total // 1000, "kB read")
+
+        rows = list(read_rows(folder, torn=count_torn, read=show))
     key = options.key or _only_key(keys_told(rows, bundle.bundle_id), folder)
     wanted = Wanted(
         bundle.bundle_id,

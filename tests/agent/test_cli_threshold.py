@@ -70,6 +70,8 @@ def test_review_lists_the_highest_scores_and_changes_nothing(
     assert [line.split()[0] for line in done.out.splitlines()[1:3]] == ["1001", "1002"]
     assert "1001.png" in done.out
     assert "1 torn" in done.err
+    size = sum(path.stat().st_size for path in record.iterdir()) // 1000
+    assert f"journal {size}/{size} kB read" in done.err
     report = inspectd(*arguments, "--json").report
     assert [part["part"] for part in report["parts"]][:2] == [1001, 1002]
     assert report["left_out"] == {"not judged by its score": 1, "another bundle": 2, "torn": 1}

@@ -49,8 +49,10 @@ def decide(bundle: Path, threshold: float, *reserved: Path) -> None:
 
 def test_a_bundle_equals_itself(pair: tuple[Path, Path], data_folder: Path) -> None:
     """No difference, no change, and no interval that would call it clear."""
-    seen: list[tuple[int, int]] = []
-    found = compare(pair, data_folder, RUNTIME, lambda done, total: seen.append((done, total)))
+    seen: list[tuple[int, int, str]] = []
+    found = compare(
+        pair, data_folder, RUNTIME, lambda done, total, text, _left: seen.append((done, total, text))
+    )
     assert found.changes == ()
     assert [(each.name, each.difference) for each in found.differences] == [
         ("image_auroc", 0.0),
@@ -58,7 +60,10 @@ def test_a_bundle_equals_itself(pair: tuple[Path, Path], data_folder: Path) -> N
         ("aupro", 0.0),
     ]
     assert not any(each.clear for each in found.differences)
-    assert seen == [(count, 24) for count in range(1, 25)]
+    scored = [each for each in seen if each[2].endswith("scoring")]
+    assert scored == [(count, 12, f"{turn}, scoring") for turn in "ab" for count in range(1, 13)]
+    assert (seen[-81][2], seen[-1][2]) == ("b, resamples for intervals", "resamples for intervals")
+    assert seen[-1][:2] == (4000, 4000)
 
 
 def test_changed_verdicts_are_listed(pair: tuple[Path, Path], data_folder: Path) -> None:
