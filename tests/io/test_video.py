@@ -83,6 +83,7 @@ def number_shown(slot: Slot) -> int:
 def test_file_is_replayed_in_order_at_its_rate_then_ends(tmp_path: Path, slot: Slot) -> None:
     """Each frame once, stamped at its presentation, never faster than the file's rate; then the end."""
     write_video(tmp_path / "line.avi", 8)
+    before = time.monotonic()
     with video(tmp_path / "line.avi") as source:
         shown: list[int] = []
         stamps: list[float] = []
@@ -93,7 +94,8 @@ def test_file_is_replayed_in_order_at_its_rate_then_ends(tmp_path: Path, slot: S
             shown.append(number_shown(slot))
             stamps.append(grab.exposed_at)
         assert shown == list(range(8))
-        assert stamps[-1] - stamps[0] >= 7 * 0.02 - 0.005
+        # From its opening on: the first frame may have come late.
+        assert all(stamp - before >= number * 0.02 for number, stamp in enumerate(stamps))
         with pytest.raises(SourceEndError):
             source.grab(0.1, slot)
 

@@ -12,7 +12,7 @@ import pytest
 from inspectd.io.fault_proxy import ProxyMode
 from inspectd.io.plc import Reason
 from tests.system.law import DETAILS_LOST, assert_lawful, assert_recovered, named_in_row
-from tests.system.line_rig import PARTS_TO_GATE, STOP_S, LineOptions, LineRig
+from tests.system.line_rig import PARTS_TO_GATE, POLL_S, STOP_S, LineOptions, LineRig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,43 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.line
 LOST_ROWS = 5
+# What is tested is what an agent takes up again, not how fast a busy machine judges.
+EASY: dict[str, float] = {"rate": 5, "deadline_ms": 400}
+PATIENCE_S = 20.0
+
+
+def stood_in_ring(row: Row, mode: str) -> bool:
+    """Whether a restarted agent can find a row's verdict in the PLC.
+
+    In free-running mode an UNKNOWN whose position is not certain, as on a busy machine, has an empty slot.
+    """
+    return named_in_row(row) is not None and (mode == "plc_triggered" or row["verdict"] != "UNKNOWN")
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
+    """Wait until something is so; tells whether it came to be."""
+    deadline = time.monotonic() + seconds
+    while not (done := condition()) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return done
+
+
+def wait_for_last_row(rig: LineRig) -> None:
+    """Wait until every part that has passed the eye of a belt at rest is in the record, and so in the PLC.
+
+    A part whose frame a busy machine lost has no image in its row: for that one a while is waited.
+    """
+
+    def at_rest() -> bool:
+        eye_part = rig.plc.status()["eye_part"]
+        time.sleep(2 / rig.options.rate)
+        return rig.plc.status()["eye_part"] == eye_part
+
+    assert wait_for(at_rest)
+    last = rig.plc.status()["eye_part"]
+    wait_for(lambda: any(row.get("image") == f"part {last}" for row in rig.rows()), 3.0)
+    # A row is written when its verdict is given to a write: should that one fail, the next brings it.
+    time.sleep(0.5)
 
 
 def lose_last_rows(record: Path, count: int) -> list[Row]:
@@ -35,20 +72,21 @@ def lose_last_rows(record: Path, count: int) -> list[Row]:
 @pytest.mark.parametrize("mode", ["plc_triggered", "free_running"])
 def test_verdicts_whose_rows_were_lost(tmp_path: Path, mode: str) -> None:
     """After a crash, ids in the PLC's ring without a row are recorded as published, details lost, once."""
-    with LineRig(tmp_path, LineOptions(mode=mode, rate=10)) as rig:  # pyright: ignore[reportArgumentType]
+    with LineRig(tmp_path, LineOptions(mode=mode, **EASY)) as rig:  # pyright: ignore[reportArgumentType]
         rig.wait_at_gate(45)
         rig.plc.command("belt", running=False)
-        time.sleep(0.5)  # the last verdicts are in the PLC and in the record
+        wait_for_last_row(rig)
         rig.kill_agent()
-        lost = lose_last_rows(rig.record, LOST_ROWS)
+        lost = [row for row in lose_last_rows(rig.record, LOST_ROWS) if stood_in_ring(row, mode)]
+        assert lost
         rig.start_agent()
         rig.wait_online()
-        time.sleep(0.3)
+        wait_for(lambda: sum(row.get("detail") == DETAILS_LOST for row in rig.rows()) >= len(lost))
         rig.kill_agent()
         rig.start_agent()
         since = rig.wait_online()
         rig.plc.command("belt", running=True)
-        rig.finish(since + 40)
+        rig.finish(since + 25)
         assert_lawful(rig)
         assert_recovered(rig, since)
         rows = {named_in_row(row): row for row in rig.rows()}
@@ -59,7 +97,7 @@ def test_verdicts_whose_rows_were_lost(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["plc_triggered", "free_running"])
 def test_killed_while_the_link_hangs(tmp_path: Path, mode: str) -> None:
     """Verdicts that were recorded and never reached the PLC are not given again under the same ids."""
-    with LineRig(tmp_path, LineOptions(mode=mode, rate=10)) as rig:  # pyright: ignore[reportArgumentType]
+    with LineRig(tmp_path, LineOptions(mode=mode, **EASY)) as rig:  # pyright: ignore[reportArgumentType]
         rig.wait_at_eye(40)
         rig.proxy.set_mode(ProxyMode.HANG)
         time.sleep(0.6)
