@@ -25,6 +25,7 @@ VISION_START = 32
 RING_START = 52
 _SLOT_WORDS = 5
 _INCLUDED = ("inputs", "outputs", "variables", "belt", "clauses", "decided", "image")
+_OF_THE_LEVEL_HANDSHAKE = ("level_variables", "level_scan", "level_trigger", "level_control")
 _PLACEHOLDER = re.compile(r"\$([a-zA-Z]\w*)")
 # Names that TIA Portal takes for a keyword unless they are quoted.
 _KEYWORDS_OF_SCL = frozenset({"VERSION"})
@@ -32,7 +33,6 @@ _KEYWORDS_OF_SCL = frozenset({"VERSION"})
 
 def structured_text(settings: LinkSettings) -> str:
     """Give types, functions and the gate's function block in IEC 61131-3 structured text."""
-    mode = settings.mode
     values = {
         **_common(settings),
         "distance": "INSPECTD_DISTANCE",
@@ -54,13 +54,13 @@ def structured_text(settings: LinkSettings) -> str:
         "store_ENCODER": _store_words("PLC_ENCODER", "EYE_ENCODER", "    "),
         "store_ENCODER_NOW": _store_words("PLC_ENCODER_NOW", "ENCODER", ""),
     }
-    text = _template("functions") + "\n" + _gate_template(mode)
+    text = _template("functions") + "\n" + _gate_template(settings)
     values["constants"] = _constants(text)
     types = (
         "TYPE\n    INSPECTD_PLC_WORDS : ARRAY[0..31] OF UINT;\nEND_TYPE\n\n"
         "TYPE\n    INSPECTD_VISION_WORDS : ARRAY[0..99] OF UINT;\nEND_TYPE\n\n"
     )
-    return types + _tidy(_fill(text, values))
+    return types + _fill(text, values)
 
 
 def scl_blocks(settings: LinkSettings) -> str:
@@ -85,7 +85,7 @@ def scl_blocks(settings: LinkSettings) -> str:
         "store_ENCODER": "#plc.ENCODER := EYE_ENCODER;",
         "store_ENCODER_NOW": "#plc.ENCODER_NOW := ENCODER;",
     }
-    text = _tidy(_fill(_template("functions") + "\n" + _gate_template(settings.mode), values))
+    text = _fill(_template("functions") + "\n" + _gate_template(settings), values)
     blocks = re.split(r"(?m)^(?=FUNCTION)", text)
     return "".join(_with_number_signs(block) for block in blocks)
 
@@ -103,23 +103,30 @@ def _template(name: str) -> str:
     return (files("inspectd.io") / "plc_source" / f"{name}.st").read_text(encoding="utf-8")
 
 
-def _gate_template(mode: str) -> str:
+def _gate_template(settings: LinkSettings) -> str:
     """The gate of a mode with the pieces that both share put in; placeholders for values remain."""
-    parts = {f"part_{name}": _template(name).rstrip("\n") for name in _INCLUDED}
-    parts["part_forget"] = _template(f"forget_{mode}").rstrip("\n")
-    text = _template(f"gate_{mode}")
-    for _ in range(2):  # `belt` holds `forget`
+    level = settings.handshake == "level"
+    names = {name: name for name in _INCLUDED}
+    names |= {name: name if level else "" for name in _OF_THE_LEVEL_HANDSHAKE}
+    names |= {"forget": f"forget_{settings.mode}", "taken": "" if level else "taken_id_change"}
+    parts = {f"part_{part}": _template(name).rstrip("\n") if name else "" for part, name in names.items()}
+    # Without TriggerReady a part gets no id, and so is rejected: later would be too late.
+    parts["may_trigger"] = " AND NOT raised AND ($vision_STATUS / 2) MOD 2 = 1" if level else ""
+    text = _template(f"gate_{settings.mode}")
+    for _ in range(2):  # pieces that hold pieces
+        text = _drop_empty(text, parts)
         text = Template(text).safe_substitute(parts)
     return text
 
 
 def _fill(text: str, values: dict[str, str]) -> str:
-    return Template(text).substitute(values)
+    return Template(_drop_empty(text, values)).substitute(values)
 
 
-def _tidy(text: str) -> str:
-    """Drop the empty lines that placeholders without content leave behind."""
-    return re.sub(r"(?m)^ *\n(?= *(?:VAR|IF|$))", "", text)
+def _drop_empty(text: str, values: dict[str, str]) -> str:
+    """Drop the lines that hold nothing but a placeholder without content."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if values.get(line.strip().removeprefix("$"), line) != "")
 
 
 def _constant(prefix: str, field: Field) -> str:

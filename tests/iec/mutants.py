@@ -27,8 +27,12 @@ SLOT_CLAUSES = {
     "window": ("                AND off <= GATE_WINDOW\n", ""),
     "consumed": ("                AND NOT copy_used[place]\n", ""),
     "age": (
-        "                AND copy_back[place] <= oldest\n                AND copy_travel[place] <= oldest\n"
-        "            THEN\n                IF copy_travel[place] <= oldest - copy_back[place] THEN\n",
+        (
+            "                AND copy_back[place] <= oldest\n"
+            "                AND copy_travel[place] <= oldest\n"
+            "            THEN\n"
+            "                IF copy_travel[place] <= oldest - copy_back[place] THEN\n"
+        ),
         "            THEN\n                IF TRUE THEN\n",
     ),
 }
@@ -43,7 +47,7 @@ def without(source: str, clause: str) -> str:
 
 
 # Rules besides the clauses that random scans must find missing: (mode, what stands there, what instead).
-TRIGGERED, FREE = "plc_triggered", "free_running"
+TRIGGERED, FREE, LEVEL = "plc_triggered", "free_running", "level"
 RULES = (
     (TRIGGERED, "cell_recipe[place] := RECIPE;", "cell_recipe[place] := 1;"),
     (TRIGGERED, "cell_barred[place] := vision[RING_ID + 5 * slot] = TRIG_ID;", ""),
@@ -57,6 +61,13 @@ RULES = (
     (TRIGGERED, "silence(IN := FALSE, PT := T#500ms);", ""),
     (TRIGGERED, "silence(IN := beat_ever, PT := T#500ms)", "silence(IN := beat_ever, PT := T#600ms)"),
     (TRIGGERED, "beat_known AND vision", "vision"),
+    (LEVEL, " AND NOT raised", ""),
+    (LEVEL, " AND (vision[VISION_STATUS] / 2) MOD 2 = 1", ""),
+    (LEVEL, " OR (vision[VISION_STATUS] / 4) MOD 2 = 1", ""),
+    (LEVEL, "unanswered.Q OR ", ""),
+    (LEVEL, "    ELSIF NOT acknowledged THEN\n", "    ELSE\n"),
+    (LEVEL, "        acknowledged := FALSE;\n", ""),
+    (TRIGGERED, "IF vision[VISION_RESULT_SEQ] = vision[VISION_RESULT_SEQ_2] THEN", "IF TRUE THEN"),
     (FREE, "copy_used[place] := FALSE;", ""),
     (FREE, "recipe_since[i] >= recipe_travel", "recipe_since[i] >= 0"),
     (FREE, "matches > 1", "matches > 2"),

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 # 500 ms is no multiple of these: with a timer "within" and "after" 500 ms differ by the scan that hits it.
 SCAN_MS, PAUSE_MS = 7, 203
 STEPS = (0, 40, 100, 180, 240)
-COMPARED = (2, 3, 4, 5, 6, 7, 8, 10, 11, 31)
+COMPARED = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 31)
 
 
-def line_settings(mode: str, encoder_start: int, first_trig_id: int) -> PlcSimulatorSettings:
+def line_settings(mode: str, handshake: str, encoder_start: int, first_trig_id: int) -> PlcSimulatorSettings:
     """A line of some thirty parts between photo-eye and gate at most."""
     return PlcSimulatorSettings.model_validate(
         {
             "mode": mode,
+            "handshake": handshake,
             "gate_distance": 4000,
             "gate_window": 250,
             "pitch": 1000,
@@ -64,6 +65,8 @@ class Agent:
                 self.wrong = {rng.choice(choices): 1}
         status = Status(0) if "no_status" in self.wrong else Status.ONLINE
         status |= Status.FAULT if "fault" in self.wrong else Status(0)
+        for bit in (Status.TRIGGER_READY, Status.TRIGGER_ACK, Status.RESULTS_VALID):
+            status |= bit if rng.random() < 0.5 else Status(0)
         status |= Status.SHADOW if "shadow" in self.wrong else Status(0)
         vision = VisionImage(
             heartbeat=self.beat,
@@ -74,7 +77,9 @@ class Agent:
             plc_epoch=(self.epoch + self.wrong.get("epoch", 0)) & 0xFFFF,
             station=1 + self.wrong.get("station", 0),
         )
-        return vision.pack() + self.ring
+        words = vision.pack()
+        words[15] ^= rng.random() < 0.05  # torn
+        return words + self.ring
 
     def judge(self, trig_id: int, recipe: int) -> None:
         """Put something under an id, or near it."""
@@ -120,12 +125,13 @@ class Pair:
         self, rng: random.Random, mode: str, dialect: str, change: Callable[[str], str] | None = None
     ) -> None:
         self.rng = rng
-        self.mode = mode
+        handshake = "level" if mode == "level" else "id_change"
+        self.mode = "plc_triggered" if mode == "level" else mode
         start = rng.choice([0, 2**32 - 9000, 2**31 - 9000, rng.randrange(2**32)])
-        first = rng.choice([1, 65_525]) if mode == "plc_triggered" else 1
-        settings = line_settings(mode, start, first)
+        first = rng.choice([1, 65_525]) if self.mode == "plc_triggered" else 1
+        settings = line_settings(self.mode, handshake, start, first)
         self.panel = Panel(recipe=1, lot="", confirm_rejects=False)
-        source = gate_source(dialect, mode)
+        source = gate_source(dialect, self.mode, handshake=handshake)
         block = GateBlock(change(source) if change else source, dialect)
         self.mine = StProgram(settings, self.panel, 4711, 0, block)
         self.python = PlcProgram(settings, self.panel, self.mine.epoch, 0)

@@ -44,9 +44,11 @@ WHY = {
 }
 
 
-def gate_source(dialect: str, mode: str, station: int = 1) -> str:
+def gate_source(dialect: str, mode: str, station: int = 1, handshake: str = "id_change") -> str:
     """The source as `inspectd plc map` writes it."""
-    settings = ModbusTcpSettings.model_validate({"host": "127.0.0.1", "mode": mode, "station": station})
+    settings = ModbusTcpSettings.model_validate(
+        {"host": "127.0.0.1", "mode": mode, "station": station, "handshake": handshake}
+    )
     return structured_text(settings) if dialect == "st" else scl_source(settings)
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.iec.random_line import Pair
 from tests.iec.st_plc import DIALECTS
 
-MODES = ("plc_triggered", "free_running")
+MODES = ("plc_triggered", "free_running", "level")
 REASONS = {"", "restart", "heartbeat", "online", "fault", "shadow", "version", "station", "epoch"}
 REASONS |= {"check", "verdict", "no_entry"}
-OF_MODE = {"plc_triggered": {"barred", "id"}, "free_running": {"single"}}
+OF_MODE = {"plc_triggered": {"barred", "id"}, "level": {"barred", "id"}, "free_running": {"single"}}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
