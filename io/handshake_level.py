@@ -160,6 +160,8 @@ class LevelTrigger(IdChangeTrigger):
         self._part_id = newest.part_id
         self.missed = isinstance(newest, Settled)
         self._withdraw()
+        if self._results.shown.trig_id != newest.trig_id:
+            self._results.discard()
         self._answered = self._high
         self._settled_early = not self._high
         self._armed = not self._high

@@ -11,8 +11,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from inspectd.io.handshake import Handshake, Poll
-from inspectd.io.plc import Control, PlcImage, Reason, Ring, Status, Verdict, VisionImage, next_id
-from inspectd.io.plc_events import AgentState, Placed, RecordedIds, Result, Settled, Trigger
+from inspectd.io.plc import (
+    Control,
+    PlcImage,
+    Reason,
+    Ring,
+    Status,
+    Verdict,
+    VisionImage,
+    id_distance,
+    next_id,
+)
+from inspectd.io.plc_events import (
+    AgentState,
+    DropInFlight,
+    EpochChanged,
+    Placed,
+    RecordedIds,
+    Result,
+    Settled,
+    Trigger,
+)
 from inspectd.io.plc_settings import PlcSettings
 
 if TYPE_CHECKING:
@@ -63,7 +82,8 @@ class LevelModel:
         self.accepted = 0
         self.last_acknowledged = VisionImage()
         self.shown = VisionImage()
-        self.result_given: set[int] = set()
+        self.in_turn: int | None = None
+        """RESULT_SEQ shown last; None after what interrupts the turns."""
         self.boot_id = 100
         self.start_agent()
 
@@ -79,6 +99,7 @@ class LevelModel:
         poll = Poll(self.plc.pack() + self.memory[:20], self.now, self.now)
         self.learn(self.handshake.begin(poll, self.memory, recorded, self.now))
         self.shown = VisionImage()
+        self.in_turn = None
         self.write()
 
     def cycle(self, wait_s: float = 0.005, *, lost: bool = False, arrives: bool = True) -> None:
@@ -100,6 +121,8 @@ class LevelModel:
 
     def learn(self, events: list[Event]) -> None:
         for event in events:
+            if isinstance(event, (EpochChanged, DropInFlight)):
+                self.in_turn = None
             if isinstance(event, (Trigger, Settled)):
                 self.last_part_id = max(self.last_part_id, event.part_id)
                 mine = event.trig_id == self.part.trig_id and event.epoch == self.part.epoch
@@ -167,12 +190,22 @@ class LevelModel:
             assert self.owners[image.result_trig_id].epoch == image.plc_epoch
             if Control.BUFFER_RESULTS not in self.shown_before.control:
                 assert image.result_trig_id == image.acq_id, "an older part's result"
+                self.in_turn = None
+            else:
+                self.check_turn(image.result_seq)
         for entry in Ring(block[20:]):
             if entry.verdict == Verdict.ACCEPT:
                 owner = self.owners[entry.id]
                 assert owner.verdict == Verdict.ACCEPT
                 assert entry.holds(owner.epoch, owner.recipe)
         self.shown = image
+
+    def check_turn(self, result_seq: int) -> None:
+        """With BufferResults: one after the other, each once ACK_SEQ has named the one before."""
+        if self.in_turn is not None and result_seq != self.in_turn:
+            assert self.shown_before.ack_seq == self.in_turn, "before its turn"
+            assert id_distance(self.in_turn, result_seq) < 1000, "out of order"
+        self.in_turn = result_seq
 
     # --- the PLC ---------------------------------------------------------------------------------------
 

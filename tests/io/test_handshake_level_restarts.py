@@ -110,3 +110,11 @@ def test_a_trigger_raised_again_for_an_id_judged_before_the_start_is_not_answere
     bench.poll()
     assert (bench.bits, bench.vision.verdict) == (Status(0), Verdict.NONE)
     assert Status.MISSED_ACQ in bench.vision.status
+
+
+def test_what_the_start_gave_is_not_shown_under_the_next_trigger() -> None:
+    """UNKNOWN/40 of the id that stood there, not taken by the PLC, is not the next part's."""
+    bench = LevelBench(control=ENABLED | Control.CLEAR_FAULT)
+    assert (bench.vision.result_trig_id, bench.vision.reason) == (100, Reason.RESTARTED)
+    part = bench.triggered()
+    assert (part.trig_id, bench.vision.verdict) == (101, Verdict.NONE)
