@@ -177,7 +177,8 @@ def test_a_worker_with_other_data_is_refused(data_folder: Path, tmp_path: Path) 
     with pytest.raises(CalibrationError, match=r"another data\."):
         search_noise(settings(other, study), train=scripted(peaked))
     labelled = Path(shutil.copytree(data_folder, tmp_path / "labelled"))
-    shutil.copytree(labelled / "test" / "spot", labelled / "validation" / "spot")
+    shutil.copytree(data_folder / "test" / "spot", labelled / "validation" / "spot")
+    shutil.rmtree(labelled / "test")
     with pytest.raises(CalibrationError, match=r"another validation\."):
         search_noise(settings(labelled, study), train=scripted(peaked))
 
