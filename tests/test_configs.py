@@ -16,9 +16,10 @@ REPORTS_ONLY = {"rtsp-report-only"}
 
 
 def test_examples_are_there() -> None:
-    """One for each way to connect a camera, and the demonstration."""
+    """One for each way to connect a camera or a PLC, the demonstration, and a station with other outputs."""
     names = {path.stem for path in EXAMPLES}
-    assert names == {"demo", "usb-camera", "folder-replay", "rtsp-report-only", "free-running"}
+    cameras = {"usb-camera", "folder-replay", "rtsp-report-only", "free-running"}
+    assert names == cameras | {"demo", "outputs", "modbus-server", "modbus-rtu"}
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
