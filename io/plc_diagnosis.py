@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from inspectd.io.errors import PlcError
 from inspectd.io.plc import READ_COUNT, READ_START, VISION_START, WORDS, WRITE_COUNT, WRITE_START
 from inspectd.io.plc_finding import Listening, Outcome, Sample, failed, passed, percentile, warned
-from inspectd.io.plc_layout import LOOK_AROUND, VERSION_STEP, Base, Window, base_of, check_version
+from inspectd.io.plc_layout import LOOK_AROUND, VERSION_STEP, Base, Window, base_of, check_version, find_image
 from inspectd.io.plc_polls import polls_of
 from inspectd.io.plc_served import await_client, check_client_timing
 from inspectd.io.plc_trouble import Trouble
@@ -144,8 +144,13 @@ class Diagnosis:
         )
 
     def _measure_block(self, error: PlcError) -> Finding:
-        """Find out how many words there are from word 0 on."""
+        """Find out how many words there are from word 0 on, and whether the image begins elsewhere."""
         there = count_words(WORDS, self._can_read)
+        if there >= READ_COUNT:
+            base = base_of(self._settings)
+            window = self._look_around(base)
+            if window is not None and (found := find_image(window)) is not None and found.shift:
+                return check_version(0, window, base)
         told = explain(BLOCK_STEP, error)
         if there == 0:
             return failed(BLOCK_STEP, f"not even word 0 can be read: {told.text}", told.remedy)

@@ -203,6 +203,14 @@ def test_a_block_that_is_too_short_is_measured(registers: range, told: str) -> N
     assert "plc.base_address" in failure.remedy
 
 
+@pytest.mark.parametrize("shift", [-2, -1])
+def test_an_image_that_is_all_there_is_found_beside_its_place(shift: int) -> None:
+    """A PLC with just these 132 words ends before the last ones asked for: it is not too short."""
+    image = range(BASE + shift, BASE + shift + 132)
+    failure = the_failure(BenchPlc(lies_at=image.start, registers=image))
+    assert failure.remedy == f"set plc.base_address to {image.start}, not {BASE}"
+
+
 def test_a_slow_link_is_told_where_it_makes_triggers_too_old() -> None:
     slow = BenchPlc(request_s=0.03)
     assert "30.0 ms" in finding(slow, "round trip").text
