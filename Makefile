@@ -11,7 +11,8 @@ demo: .venv/installed
 	.venv/bin/inspectd demo $(DEMO)
 
 test: .venv-dev/installed .venv-dev/peers/installed system-packages
-	$(PYTEST) -m "not system"
+	$(PYTEST) -m "not system" --ignore tests/system -n 2 --dist loadfile
+	$(PYTEST) -m "not system" tests/system
 
 test-system: .venv-dev/installed .venv-dev/peers/installed system-packages
 	$(PYTEST) -m system
