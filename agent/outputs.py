@@ -60,7 +60,7 @@ class Outputs:
 
     def start(self) -> None:
         """Start all of them; what cannot be reached is tried again by the output itself."""
-        self._each(Output.start)
+        self._each(lambda output: output.start())
 
     def row(self, row: Row) -> None:
         """Take a line of the record."""

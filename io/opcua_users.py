@@ -34,7 +34,7 @@ def set_user(folder: Path, name: str, password: str) -> Path:
     line = f"{name}:scrypt:{_N}:{_R}:{_P}:{salt.hex()}:{_hash(password, salt, _N, _R, _P).hex()}"
     file = folder / FILE_NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder)
         others = [kept for kept in _lines(file) if kept.split(":")[0] != name] if file.exists() else []
         fresh = file.with_name(f"{FILE_NAME}.new")
         fresh.unlink(missing_ok=True)
@@ -43,9 +43,7 @@ def set_user(folder: Path, name: str, password: str) -> Path:
             stream.write("\n".join([*others, line]) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
-        if file.exists():  # the agent's user, who owns it, shall be able to read it still
-            owner = file.stat()
-            os.chown(fresh, owner.st_uid, owner.st_gid)
+        _give_to_owner_of(folder, fresh)  # root may have called; the agent's user shall be able to read it
         fresh.replace(file)
     except OSError as error:
         raise DeviceError(f"{file}: {error.strerror}; call this as a user who may write there") from error
@@ -79,6 +77,18 @@ def password_fits(folder: Path, name: str, password: str) -> bool:
     known = (_parsed(line) for line in _lines(folder / FILE_NAME) if line.split(":")[0] == name)
     salt, expected, n, r, p = next(known, None) or (b"", b"", _N, _R, _P)
     return hmac.compare_digest(_hash(password, salt, n, r, p), expected)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.exists():
+        folder.mkdir(parents=True, mode=0o755)
+        _give_to_owner_of(folder.parent, folder)
+
+
+def _give_to_owner_of(above: Path, below: Path) -> None:
+    owner = above.stat()
+    if owner.st_uid != below.stat().st_uid:
+        os.chown(below, owner.st_uid, owner.st_gid)
 
 
 def _lines(file: Path) -> list[str]:

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +18,20 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _line(line: object) -> object:
+    if isinstance(line, bool) or not isinstance(line, (int, str)) or line == "" or str(line)[0] == "-":
+        raise ValueError(f"line {line!r} is neither an offset on the chip (0, 1, ...) nor a line's name")
+    return line
+
+
 class GpioSettings(_Settings):
     """One pulse on a wire for each accepted part, edge-triggered into a monostable; times in ms."""
 
     kind: Literal["gpio"]
     chip: str = Field(default="/dev/gpiochip0", pattern=r"^/dev/", description="device of the GPIO chip")
-    line: int | str = Field(description="offset or name of the line on that chip")
+    line: Annotated[int | str, BeforeValidator(_line)] = Field(
+        description="offset or name of the line on that chip"
+    )
     active_low: bool = Field(default=False, description="the pulse is a low level")
     pulse_ms: float = Field(default=10.0, ge=1.0, le=100.0, description="length of the pulse")
     window_from_ms: float = Field(

@@ -44,7 +44,7 @@ def test_every_command_of_the_readme_is_there() -> None:
     """What the README tells to type can be typed."""
     told = set(
         re.findall(
-            r"(?<![./\w-])(?:\.venv(?:-dev)?/bin/)?inspectd ((?:(?:calibrate|model|plc) )?[a-z]+)",
+            r"(?<![./\w-])(?:\.venv(?:-dev)?/bin/)?inspectd ((?:(?:calibrate|model|plc|opcua) )?[a-z]+)",
             code_of_readme(),
         )
     )

@@ -13,6 +13,7 @@ from inspectd.agent.cli import (
     evaluate_commands,
     model_commands,
     noise_commands,
+    opcua_commands,
     plc_commands,
     repeatability_commands,
     report_commands,
@@ -42,6 +43,7 @@ for commands in (
 app.add_typer(calibrate_app, name="calibrate")
 app.add_typer(model_commands.app, name="model")
 app.add_typer(plc_commands.app, name="plc")
+app.add_typer(opcua_commands.app, name="opcua")
 
 LogOption = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 

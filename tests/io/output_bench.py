@@ -60,7 +60,7 @@ class FakeChip:
             patch.setenv(name, value)
 
 
-def wait_for(condition: Callable[[], object], within_s: float = 30.0) -> None:
+def wait_for(condition: Callable[[], object], within_s: float = 90.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
