@@ -146,7 +146,7 @@ _FILES = (
 
 
 def _write_files(settings: StationSettings, folder: Path, *, as_json: bool) -> None:
-    """Write every file; what is there already with other content is not touched, and ends the command."""
+    """Write every file; one that is there and differs ends the command before any is written."""
     texts = {file.name: file.text(settings) for file in _FILES if not _left_out(settings, file)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
