@@ -79,7 +79,7 @@ class LevelTrigger(IdChangeTrigger):
         self.missed = self._high and not settled and 0 not in (plc.plc_epoch, plc.trig_id)
         self._result_ack = Control.RESULT_ACK in plc.control
         self._acked = None
-        self._withdraw()
+        self._withdraw(for_good=False)
 
     def see(
         self, plc: PlcImage, poll_started: float, previous_started: float, taken_id: int, now: float
@@ -113,9 +113,7 @@ class LevelTrigger(IdChangeTrigger):
 
     def _rise(self) -> None:
         self._ready_at_rise = self._ready
-        self._withdraw()
-        if not self._settled_early:
-            self._results.discard()
+        self._withdraw(for_good=not self._settled_early)
 
     def _see_no_new_id(self, now: float) -> None:
         """Trigger rose and TRIG_ID is the last part's: it may follow, since a read need not be whole.
@@ -159,19 +157,22 @@ class LevelTrigger(IdChangeTrigger):
             return
         self._part_id = newest.part_id
         self.missed = isinstance(newest, Settled)
-        self._withdraw()
-        if self._results.shown.trig_id != newest.trig_id:
-            self._results.discard()
+        self._withdraw(for_good=self._results.shown.trig_id != newest.trig_id)
         self._answered = self._high
         self._settled_early = not self._high
         self._armed = not self._high
         self._overtaken_at = None
 
-    def _withdraw(self) -> None:
-        """Take VERDICT and ResultsValid back until a write without them was acknowledged."""
+    def _withdraw(self, *, for_good: bool) -> None:
+        """Take VERDICT and ResultsValid back until a write without them was acknowledged, or for good.
+
+        With BufferResults a result that the PLC has not taken comes back in any case.
+        """
         self._clearing = True
         self._valid = self._valid_written = False
         self._given = (False, False)
+        if for_good:
+            self._results.discard()
 
     # --- what is written -------------------------------------------------------------------------------
 

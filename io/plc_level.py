@@ -43,8 +43,8 @@ class PlcHandshake:
         """Whether an id may be issued in this scan."""
         return True
 
-    def trigger(self, now: float) -> None:
-        """An id is issued in this scan."""
+    def trigger(self, cell: Cell) -> None:
+        """An id is issued to this part in this scan."""
 
     def _follow_trigger(self, now: float) -> None:
         pass
@@ -74,10 +74,10 @@ class PlcLevelHandshake(PlcHandshake):
         ready = Status.TRIGGER_READY in self._vision.status or not self._panel.heed_ready
         return ready and Control.TRIGGER not in self.control
 
-    def trigger(self, now: float) -> None:
+    def trigger(self, cell: Cell) -> None:
         """Raise Trigger in the scan that issues the id."""
         self.control |= Control.TRIGGER
-        self._raised_at = now
+        self._raised_at = cell.issued_at
 
     def _follow_trigger(self, now: float) -> None:
         """Drop Trigger once it was acknowledged, or nobody does."""

@@ -212,7 +212,7 @@ class PlcProgram:
         )
         self._ring.cells[self.trig_id % RING_SLOTS] = cell
         self.register.append(cell)
-        self._handshake.trigger(now)
+        self._handshake.trigger(cell)
         self._trigger = PlcImage(
             recipe=cell.recipe,
             encoder=self._count(cell.position),

@@ -31,6 +31,7 @@ from inspectd.io.camera_settings import CameraSettings
 from inspectd.io.encoder import EncoderPoll, EncoderTrack
 from inspectd.io.handshake_board import Part, VerdictBoard
 from inspectd.io.handshake_ids import IdTracker
+from inspectd.io.handshake_level import LevelTrigger
 from inspectd.io.handshake_start import StartWatch
 from inspectd.io.plc_events import Discarded, NoPosition, Placed, Position, Result
 from tests.system.oracle import OracleScorer, load_oracle
@@ -119,6 +120,14 @@ class NewestClass(Classes):
         return scorer
 
 
+class HastyTrigger(LevelTrigger):
+    """A level handshake that acknowledges a Trigger over the last part's result."""
+
+    def _withdraw(self, *, for_good: bool) -> None:
+        del for_good
+        self._clearing = False
+
+
 class RudeStart(StartWatch):
     """A start that does not listen for another agent."""
 
@@ -148,6 +157,7 @@ MUTATIONS: dict[str, Callable[[], None]] = {
     "no_position": lambda: setattr(handshake, "EncoderTrack", CarelessTrack),
     "class_of_trigger": judge_by_the_newest_part,
     "recipe_of_trigger": lambda: setattr(handshake, "IdTracker", StaleRecipes),
+    "clearing": lambda: setattr(handshake, "LevelTrigger", HastyTrigger),
     "recipe_of_exposure": lambda: setattr(handshake, "EncoderTrack", LatestTrack),
 }
 """What can be taken out of the agent beside the clauses of its accept rule."""
