@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -112,11 +113,12 @@ def _title(settings: StationSettings) -> str:
 
 def _head(settings: StationSettings) -> str:
     plc = settings.plc
+    name = re.sub(r"[^A-Za-z0-9 _.-]", "_", settings.name)  # nothing that could end the comment
     return (
-        f"(* Reject gate of station {plc.station} ({settings.name}) for inspectd, PLC contract version"
-        f" {CONTRACT_VERSION}.\n"
-        f"   Mode {plc.mode}, handshake {plc.handshake}. Made by `inspectd plc map`; how to use it stands in\n"
-        "   the README. Not certified for functional safety: it sorts parts, it protects nobody. *)\n\n"
+        f"(* inspectd: reject gate of station {plc.station}, {name}. PLC contract version {CONTRACT_VERSION},"
+        f" mode {plc.mode}, handshake {plc.handshake}.\n"
+        "   Made by `inspectd plc map`; the README says how to use it. It sorts parts; it is no safety device\n"
+        "   and protects nobody. *)\n\n"
     )
 
 
@@ -146,7 +148,7 @@ _FILES = (
 
 
 def _write_files(settings: StationSettings, folder: Path, *, as_json: bool) -> None:
-    """Write every file; one that is there and differs ends the command before any is written."""
+    """Write every file. One that is there and differs ends the command before any is written."""
     texts = {file.name: file.text(settings) for file in _FILES if not _left_out(settings, file)}
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from tests.iec.values import (
     NUMBERS,
     TIME,
     ArrayType,
+    InstanceType,
     StructType,
     Timer,
     TimerType,
@@ -283,6 +284,9 @@ class Expressions:
             return Place(
                 Timer.members[name], lambda frame: getattr(place.get(frame), name), _read_only, place.name
             )
+        if isinstance(place.kind, InstanceType) and name in place.kind.outputs:
+            kind = place.kind.outputs[name]
+            return Place(kind, lambda frame: place.get(frame)[name], _read_only, place.name)
         if not isinstance(place.kind, StructType) or name not in place.kind.members:
             raise IecError(f"line {token.line}: {place.name} has no member {token.text}")
 
@@ -293,4 +297,4 @@ class Expressions:
 
 
 def _read_only(_frame: Frame, _value: Any) -> None:
-    raise IecError("a timer's outputs cannot be assigned to")
+    raise IecError("the outputs of a timer or block cannot be assigned to")

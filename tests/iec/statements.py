@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.iec.expressions import Expression, Expressions, Frame, Function, Get
 from tests.iec.lexer import IecError
-from tests.iec.values import BOOL, INT, TIME, ArrayType, StructType, TimerType, Type, fits
+from tests.iec.values import BOOL, INT, TIME, ArrayType, InstanceType, StructType, TimerType, Type, fits
 
 if TYPE_CHECKING:
     from tests.iec.reader import Reader, Variable
@@ -20,13 +20,15 @@ class Exit(Exception):  # noqa: N818  it is the statement EXIT
     """Leaves the innermost loop."""
 
 
-class BlockType(Type):
+class BlockType(InstanceType):
     """A function block of the source, as the type of an instance."""
 
     def __init__(self, name: str, variables: list[Variable], body: Run) -> None:
         super().__init__(name)
         object.__setattr__(self, "variables", {one.name: one for one in variables})
         object.__setattr__(self, "body", body)
+        outputs = {one.name: one.kind for one in variables if one.role == "output"}
+        object.__setattr__(self, "outputs", outputs)
 
     variables: dict[str, Variable]
     body: Run

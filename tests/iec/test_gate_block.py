@@ -1,4 +1,4 @@
-"""What the generated function block does besides the clauses: start, epoch, heartbeat, output, confirmation."""
+"""The generated function block besides its clauses: start, epoch, heartbeat, output, confirmation."""
 
 from __future__ import annotations
 
@@ -265,12 +265,13 @@ def test_more_parts_than_the_register_holds_are_rejected() -> None:
     for _ in range(70):
         line.part()
         line.move(1000)
-    line.move(10_000)
-    why: list[int] = []
-    for _ in range(70):
-        why.append(line.at_gate())
+    line.move(9000)
+
+    def next_one() -> int:
         line.move(1000)
-    assert why == [14] * 6 + [0] * 64
+        return line.at_gate()
+
+    assert [next_one() for _ in range(70)] == [14] * 6 + [0] * 64
 
 
 def test_the_image_lives() -> None:

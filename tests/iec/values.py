@@ -66,6 +66,12 @@ class StructType(Type):
         return {name: kind.default() for name, kind in self.members.items()}
 
 
+class InstanceType(Type):
+    """A function block as a type; its outputs can be read as members of an instance."""
+
+    outputs: dict[str, Type]
+
+
 @dataclass(frozen=True)
 class TimerType(Type):
     """The on-delay timer TON."""
