@@ -96,7 +96,7 @@ class FaultCode(IntEnum):
         11,
         True,
         "the runtime does not reproduce the bundle's golden scores",
-        "reinstall the bundle or the runtime, restart the agent, then ClearFault",
+        "install a bundle that passes, or mend the runtime; once its test passes, then ClearFault",
     )
     TWO_WRITERS = (
         12,

@@ -38,6 +38,14 @@ def test_rows_come_back_in_order(tmp_path: Path) -> None:
     assert [row["part"] for row in read_rows(tmp_path, newest_first=True)] == [2, 1]
 
 
+def test_any_text_is_recorded(tmp_path: Path) -> None:
+    """What the PLC sends as SERIAL may hold anything; a row is one line all the same."""
+    recorder = recorder_in(tmp_path)
+    recorder.put({"serial": "A\ufffd\n\x07", "lot": "\u2028"})
+    recorder.stop()
+    assert [(row["serial"], row["lot"]) for row in read_rows(tmp_path)] == [("A\ufffd\n\x07", "\u2028")]
+
+
 def test_rows_are_on_disk_soon(tmp_path: Path) -> None:
     """A row is in the file without the recorder being stopped, after about the sync interval."""
     recorder = recorder_in(tmp_path)
