@@ -11,12 +11,23 @@ import pytest
 from tests.system.disturbances import DISTURBANCES
 from tests.system.law import assert_lawful, assert_recovered, assert_right
 from tests.system.line_rig import LineRig
-from tests.system.test_line import PARTS, PARTS_AFTER, RATES, Scenario
+from tests.system.test_line import PARTS, PARTS_AFTER, Kind, Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMED = [Scenario("kill"), Scenario("hang", "software")]
+# The age of a trigger is bounded by two exchanges of the PLC here, not by one of the agent's: a busy machine
+# holds up both, and what is fast for it comes sooner.
+RATES: dict[Kind, tuple[float, float]] = {
+    "hardware": (5.0, 10.0),
+    "software": (5.0, 10.0),
+    "free_running": (4.0, 8.0),
+}
+NAMED = [
+    Scenario("kill", rate=10.0),
+    Scenario("hang", "software", 10.0),
+    Scenario("power_cycle", "free_running", 8.0),
+]
 EVERY = [
     Scenario(disturbance, kind, rate)
     for disturbance, (kind, rates) in product(DISTURBANCES, RATES.items())
@@ -27,9 +38,9 @@ PRODUCT = [pytest.param(scenario, marks=pytest.mark.system) for scenario in EVER
 
 def test_undisturbed(tmp_path: Path) -> None:
     """Every good part is accepted and every defective one rejected."""
-    options = Scenario("nothing", rate=12.0).options
+    options = Scenario("nothing", rate=10.0).options
     with LineRig(tmp_path, replace(options, protocol="modbus_server")) as rig:
-        rig.finish(PARTS)
+        rig.finish(PARTS // 2)
         assert_lawful(rig)
         assert_right(rig, {})
 
