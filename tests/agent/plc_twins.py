@@ -15,7 +15,7 @@ BUNDLE = ROOT / "configs" / "bundles" / "buttons"
 
 def twin(**settings: Any) -> PlcSimulator:
     """Start a twin whose belt runs without end, four parts a second."""
-    own = {"rate": 4.0, "gate_distance": 2000}
+    own: dict[str, Any] = {"rate": 4.0, "gate_distance": 2000}
     return PlcSimulator(PlcSimulatorSettings(**(own | settings)))
 
 
