@@ -117,8 +117,8 @@ def _head(settings: StationSettings) -> str:
     return (
         f"(* inspectd: reject gate of station {plc.station}, {name}. PLC contract version {CONTRACT_VERSION},"
         f" mode {plc.mode}, handshake {plc.handshake}.\n"
-        "   Made by `inspectd plc map`; the README says how to use it. It sorts parts; it is no safety device\n"
-        "   and protects nobody. *)\n\n"
+        "   Made by `inspectd plc map`; the README says how to use it. It sorts parts: it is no safety\n"
+        "   device and protects nobody. *)\n\n"
     )
 
 

@@ -278,9 +278,7 @@ def test_the_image_lives() -> None:
     """HEARTBEAT steps every 100 ms and skips 0; VERSION, ENCODER_NOW and the control bits follow."""
     line = Line()
     line.gate.block["heartbeat"] = 65_530
-    beats: list[int] = []
-    for _ in range(100):
-        beats.append(line.step(7).heartbeat)
+    beats = [line.step(7).heartbeat for _ in range(100)]
     assert beats[-1] == 65_530 + 10 - 65_535
     assert 0 not in beats
     assert (line.image.version, line.image.encoder_now) == (1, line.encoder)
