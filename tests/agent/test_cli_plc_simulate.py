@@ -131,7 +131,8 @@ def test_a_line_says_what_became_of_a_part() -> None:
 
 
 def drawn(**view: Any) -> list[str]:
-    state = {"epoch": 7, "trig_id": 20, "agent_alive": True, "online": True, "fault": 0, "parts": []}
+    state: dict[str, Any] = {"epoch": 7, "trig_id": 20, "agent_alive": True, "online": True}
+    state |= {"fault": 0, "parts": []}
     gate = Gate()
     gate.add(record(3, kind="scratch", **ACCEPTED))
     console = Console(width=116, force_terminal=False)

@@ -69,7 +69,10 @@ def live(monkeypatch: pytest.MonkeyPatch) -> LivePlc:
 
 
 def put_in(monkeypatch: pytest.MonkeyPatch, plc: LivePlc) -> LivePlc:
-    monkeypatch.setattr("inspectd.agent.cli.plc_watch.transport_to_watch", lambda _: plc)
+    def transport(_settings: object) -> LivePlc:
+        return plc
+
+    monkeypatch.setattr("inspectd.agent.cli.plc_watch.transport_to_watch", transport)
     return plc
 
 
