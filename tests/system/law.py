@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from inspectd.agent.audit import Audit, audit
 from inspectd.io.buttons import part_truth
 from inspectd.io.plc import Reason, Verdict
-from tests.system.line_rig import DEFECT_RATE, SEED
+from tests.system.line_options import DEFECT_RATE, SEED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,8 @@ from tests.system.law import expected_of, told
 
 if TYPE_CHECKING:
     from inspectd.io.plc_record import PartRecord
-    from tests.system.line_rig import LineOptions, LineRig
+    from tests.system.line_options import LineOptions
+    from tests.system.line_rig import LineRig
 
 
 def level(options: LineOptions, *, buffered: bool = False) -> LineOptions:

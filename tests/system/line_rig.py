@@ -8,9 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ruamel.yaml import YAML
 from typing_extensions import Self
@@ -19,48 +18,24 @@ from inspectd.agent.record import Row, read_rows
 from inspectd.io.fault_proxy import FaultProxy
 from inspectd.io.plc_simulator import PlcSimulator, PlcSimulatorSettings
 from inspectd.io.port_reservation import reserve_port
+from tests.system.line_options import (
+    DEFECT_RATE,
+    PARTS_TO_GATE,
+    PITCH,
+    SCAN_MS,
+    SEED,
+    LineOptions,
+    camera_section,
+    line_section,
+    plc_section,
+)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-SEED = 5
-DEFECT_RATE = 0.3
-PITCH = 1000
 OTHER = "other"
-PARTS_TO_GATE = 8
 STARTUP_S = 60.0
 STOP_S = 2.0
 POLL_S = 0.02
-SCAN_MS = 5.0
-# The belt moves in steps: between two scans it may seem faster than it is.
-MOST_SPEED = 1.1
-# The twin is a process like any other: on a loaded machine its scans come late by a few milliseconds.
-CONFIGURED_SCAN_MS = 10.0
-
-
-@dataclass(frozen=True)
-class LineOptions:
-    """What a scenario wishes otherwise than usual."""
-
-    rate: float = 16.0
-    deadline_ms: float = 200.0
-    mode: Literal["plc_triggered", "free_running"] = "plc_triggered"
-    trigger: Literal["hardware", "software"] = "hardware"
-    protocol: Literal["modbus_tcp", "s7", "modbus_server"] = "modbus_tcp"
-    """With `modbus_server` the agent is the server and the PLC twin its client."""
-    script: str = ""
-    agent: tuple[str, ...] = ()
-    """Arguments of the agent's process."""
-    gate_without: str = ""
-    """The clause that the PLC's gate lacks."""
-    line: dict[str, Any] = field(default_factory=dict[str, Any])
-    plc: dict[str, Any] = field(default_factory=dict[str, Any])
-    camera: dict[str, Any] = field(default_factory=dict[str, Any])
-    twin: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    @property
-    def interval_ms(self) -> float:
-        """Time from part to part."""
-        return 1000 / self.rate
 
 
 class LineRig:
@@ -245,9 +220,9 @@ class LineRig:
         (self.folder / "oracle.txt").write_text(options.script)
         config = {
             "name": name,
-            "line": _line(options) | options.line,
-            "plc": _plc(options) | {"port": self._port} | options.plc,
-            "cameras": [_camera(options) | {"wire_port": wire_port} | options.camera],
+            "line": line_section(options) | options.line,
+            "plc": plc_section(options) | {"port": self._port} | options.plc,
+            "cameras": [camera_section(options) | {"wire_port": wire_port} | options.camera],
             "classes": [{"recipe": 1, "bundle": "oracle.txt"}],
             "record": {"folder": name},
         }
@@ -262,54 +237,3 @@ def free_port(kind: socket.SocketKind) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _trigger_to_exposure_ms(options: LineOptions) -> float:
-    return 15.0 if options.trigger == "software" else 5.0
-
-
-def _line(options: LineOptions) -> dict[str, Any]:
-    pitch = {"min_pitch_counts": 0.95 * PITCH} if options.mode == "free_running" else {}
-    return pitch | {
-        "min_part_interval_ms": 0.95 * options.interval_ms,
-        "deadline_ms": options.deadline_ms,
-        "step_limit_ms": 150.0,
-        "trigger_to_exposure_ms": _trigger_to_exposure_ms(options),
-        "eye_to_gate_ms": PARTS_TO_GATE * options.interval_ms,
-        "stop_after": 1000,
-    }
-
-
-def _plc(options: LineOptions) -> dict[str, Any]:
-    # As wide as the contract's windows may be at this rate.
-    lead = CONFIGURED_SCAN_MS if options.trigger == "hardware" else 0.0
-    taken = _trigger_to_exposure_ms(options) + lead + CONFIGURED_SCAN_MS
-    own: dict[str, Any] = {
-        "modbus_tcp": {"host": "127.0.0.1"},
-        "s7": {"host": "127.0.0.1", "data_block": 1},
-        "modbus_server": {"listen": "127.0.0.1", "poll_ms": SCAN_MS},
-    }[options.protocol]
-    return {
-        "kind": options.protocol,
-        **own,
-        "mode": options.mode,
-        "plc_scan_ms": CONFIGURED_SCAN_MS,
-        "timeout_ms": 150.0,
-        "max_trigger_age_ms": round((0.95 * options.interval_ms - taken) / 2 - 0.1, 1),
-        "max_speed_counts_per_s": MOST_SPEED * PITCH * options.rate,
-    }
-
-
-def _camera(options: LineOptions) -> dict[str, Any]:
-    return {
-        "kind": "simulated",
-        "name": "top",
-        "trigger": options.trigger,
-        "width": 160,
-        "height": 160,
-        "size": 160,
-        "slots": 8,
-        "seed": SEED,
-        "defect_rate": DEFECT_RATE,
-        "marker": True,
-    }

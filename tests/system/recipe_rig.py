@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from tests.system.law import is_good
-from tests.system.line_rig import LineOptions, LineRig
+from tests.system.line_options import LineOptions
+from tests.system.line_rig import LineRig
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ import pytest
 from inspectd.agent.verdict import CLAUSES
 from inspectd.io.fault_proxy import ProxyMode
 from tests.system.law import escapes, is_good, named_in_plc, named_in_row
-from tests.system.line_rig import LineOptions, LineRig
+from tests.system.line_options import LineOptions
+from tests.system.line_rig import LineRig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -22,7 +22,8 @@ from tests.system.law import (
     named_in_row,
     told,
 )
-from tests.system.line_rig import LineOptions, LineRig
+from tests.system.line_options import LineOptions
+from tests.system.line_rig import LineRig
 
 if TYPE_CHECKING:
     from pathlib import Path

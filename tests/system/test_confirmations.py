@@ -9,7 +9,8 @@ import pytest
 from inspectd.io.plc import FaultCode, Status
 from tests.system.disturbances import DISTURBANCES
 from tests.system.law import assert_lawful, assert_recovered
-from tests.system.line_rig import PARTS_TO_GATE, LineOptions, LineRig
+from tests.system.line_options import PARTS_TO_GATE, LineOptions
+from tests.system.line_rig import LineRig
 
 if TYPE_CHECKING:
     from pathlib import Path

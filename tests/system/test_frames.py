@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from inspectd.io.plc import Reason
 from tests.system.law import assert_lawful, assert_right, is_good
-from tests.system.line_rig import LineOptions, LineRig
+from tests.system.line_options import LineOptions
+from tests.system.line_rig import LineRig
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ import pytest
 
 from tests.system.disturbances import DISTURBANCES
 from tests.system.law import assert_lawful, assert_recovered, assert_right
-from tests.system.line_rig import LineOptions, LineRig
+from tests.system.line_options import LineOptions
+from tests.system.line_rig import LineRig
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,8 @@ import pytest
 from tests.system.disturbances import DISTURBANCES
 from tests.system.law import assert_lawful, assert_right, escapes
 from tests.system.level_lines import assert_right_but_for, assert_taken, level, untriggered
-from tests.system.line_rig import LineOptions, LineRig
+from tests.system.line_options import LineOptions
+from tests.system.line_rig import LineRig
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ from inspectd.inference.manifest import Limits
 from inspectd.inference.model_store import ModelStore
 from inspectd.inference.runtime import RuntimeSettings
 from inspectd.io.plc import Reason
-from tests.system.line_rig import ROOT, LineOptions, LineRig
+from tests.system.line_options import LineOptions
+from tests.system.line_rig import ROOT, LineRig
 
 BUNDLE = ROOT / "configs" / "bundles" / "buttons"
 KEY = "float32/openvino/float32"

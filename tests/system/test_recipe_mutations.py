@@ -14,7 +14,7 @@ import pytest
 
 from inspectd.agent.verdict import CLAUSES
 from tests.system.law import escapes
-from tests.system.line_rig import LineOptions
+from tests.system.line_options import LineOptions
 from tests.system.recipe_rig import RecipeRig, defective_before_a_change, scheduled
 
 if TYPE_CHECKING:

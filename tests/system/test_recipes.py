@@ -11,7 +11,7 @@ import pytest
 from inspectd.io.plc import Reason, Status
 from tests.system.disturbances import DISTURBANCES
 from tests.system.law import assert_lawful, assert_recovered, assert_right, held_up, is_good, told
-from tests.system.line_rig import LineOptions
+from tests.system.line_options import LineOptions
 from tests.system.recipe_rig import RECIPES, RecipeRig, scheduled
 
 if TYPE_CHECKING:

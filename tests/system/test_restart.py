@@ -12,7 +12,8 @@ import pytest
 from inspectd.io.fault_proxy import ProxyMode
 from inspectd.io.plc import Reason
 from tests.system.law import DETAILS_LOST, assert_lawful, assert_recovered, named_in_row
-from tests.system.line_rig import PARTS_TO_GATE, POLL_S, STOP_S, LineOptions, LineRig
+from tests.system.line_options import PARTS_TO_GATE, LineOptions
+from tests.system.line_rig import POLL_S, STOP_S, LineRig
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ import pytest
 
 from inspectd.io.handshake_start import LISTEN_S
 from tests.system.law import assert_lawful, assert_recovered, assert_right, is_good
-from tests.system.line_rig import OTHER, STARTUP_S, STOP_S, LineOptions, LineRig
+from tests.system.line_options import LineOptions
+from tests.system.line_rig import OTHER, STARTUP_S, STOP_S, LineRig
 from tests.system.test_adversities import wait_until_stopped
 
 if TYPE_CHECKING:
