@@ -33,6 +33,7 @@ _BACKLOG = 128  # a crowd that knocks at once must not keep the PLC from being h
 _CALL_S = 2.0
 # At the end, so long for the PLC to read that the agent is not Online any more.
 _LAST_READ_S = 0.25
+_UNPROVEN_IN_A_ROW = 10
 
 
 class ModbusServer:
@@ -53,6 +54,7 @@ class ModbusServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._thread: threading.Thread | None = None
+        self._told_of_unproven = False
 
     # --- the link's transport --------------------------------------------------------------------------
 
@@ -99,13 +101,21 @@ class ModbusServer:
 
     def take(self) -> Sequence[Poll]:
         """Give what the PLC wrote since the last call, oldest first."""
+        if not self._told_of_unproven and self._image.unproven >= _UNPROVEN_IN_A_ROW:
+            self._told_of_unproven = True
+            log.warning(
+                "plc_writes_not_used",
+                why="each is the first request on its connection, so nobody knows how old it is",
+                remedy="let the PLC keep its connection open, and read before it writes",
+            )
         return self._image.take()
 
     def silence(self, now: float) -> str:
         """Say that the PLC has completed no write for 500 ms, and what it did instead."""
         if not (why := self._image.silence(now)):
             return ""
-        return f"{self._where}: {why}; clients connected: {self._door.clients}"
+        unused = f", writes not used: {self._image.unproven}" if self._image.unproven else ""
+        return f"{self._where}: {why}; clients connected: {self._door.clients}{unused}"
 
     def call_at_news(self, news: Callable[[], None]) -> None:
         """Call `news` on the server's thread when a write changes CONTROL, TRIG_ID or PLC_EPOCH."""

@@ -70,7 +70,7 @@ class ServerImage:
         self._status_read = threading.Event()
         self._news: Callable[[], None] = _nobody
         self.unproven = 0
-        """Complete writes that were not used, since nothing was answered before on their connection."""
+        """Complete writes in a row not used, since nothing was answered before on their connection."""
 
     # --- for the PLC's side ----------------------------------------------------------------------------
 
@@ -117,6 +117,7 @@ class ServerImage:
         if shown.started == UNPROVEN:
             self.unproven += 1
             return
+        self.unproven = 0
         self._queue.append(shown)
         if not plc_words_torn(shown.words):
             before, self._shown = self._shown, shown

@@ -22,6 +22,7 @@ from modbus_server_bench import (
     socket_to,
     write_request,
 )
+from structlog.testing import capture_logs
 
 from inspectd.io.errors import PlcError, PlcRefusedError
 from inspectd.io.modbus_server import ModbusServer
@@ -165,7 +166,7 @@ def test_every_read_shows_one_image() -> None:
             done.set()
             writer.join(5.0)
     assert all(len(words) == 1 for words in seen)
-    assert len(set.union(*seen)) > 2
+    assert len({word for words in seen for word in words}) > 2
 
 
 def test_requests_in_one_packet_are_all_answered_and_the_later_ones_prove_no_time() -> None:
@@ -197,11 +198,14 @@ def test_a_request_in_drops_lasts_until_its_last_byte() -> None:
 
 
 def test_a_new_connection_proves_no_time_with_its_first_write() -> None:
-    with served() as (server, port):
-        for _ in range(3):
+    """A PLC that opens one for each write is never heard, and that is told."""
+    with served() as (server, port), capture_logs() as logs:
+        for _ in range(12):
             with socket_to(port) as connection:
                 ask(connection, write_request(0, plc_words()))
-        assert server.take() == []
+            assert server.take() == []
+        assert "writes not used: 12" in server.silence(time.monotonic())
+    assert [entry["event"] for entry in logs].count("plc_writes_not_used") == 1
 
 
 def test_a_port_in_use_is_told_for_good_and_an_address_not_there_for_now() -> None:
