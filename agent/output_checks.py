@@ -59,9 +59,10 @@ def _pulse(settings: StationSettings, gpio: GpioSettings, number: int) -> Iterat
 def output_problems_on_disk(settings: StationSettings) -> Iterator[Found]:
     """Look at the files that the outputs name."""
     for number, output in enumerate(settings.outputs):
-        users = isinstance(output, OpcUaSettings) and not output.anonymous
-        if users and (problem := check_users(output.folder)):
-            yield ("outputs", number, "folder"), problem
+        if isinstance(output, OpcUaSettings):
+            problem = "" if output.anonymous else check_users(output.folder)
+            if problem:
+                yield ("outputs", number, "folder"), problem
         if isinstance(output, MqttSettings):
             yield from _files(output, number)
 

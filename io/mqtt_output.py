@@ -113,7 +113,8 @@ class MqttOutput:
             client.username_pw_set(settings.user, file.read_text().rstrip("\r\n") if file else None)
         if settings.tls is not None:
             files = (settings.tls.ca, settings.tls.certificate, settings.tls.key)
-            client.tls_set(*(str(path) if path else None for path in files))
+            authority, certificate, key = (str(path) if path else None for path in files)
+            client.tls_set(authority, certificate, key)
 
     # --- on the library's thread -----------------------------------------------------------------------
 

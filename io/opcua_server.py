@@ -17,12 +17,13 @@ from __future__ import annotations
 import json
 import math
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from asyncua import Server, ua
+from asyncua import ua as typed_ua
 from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server import binary_server_asyncio
+from asyncua.server.server import Server
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.server.user_managers import UserManager
 
@@ -32,11 +33,12 @@ from inspectd.io.plc_codes import FaultCode, Reason
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asyncua import Node
+    from asyncua.common.node import Node
 
     from inspectd.io.output_settings import OpcUaSettings
 
 NAMESPACE = "urn:inspectd:station"
+ua: Any = typed_ua  # what it takes is more than its annotations say
 _Types = ua.VariantType
 _NOBODY_NEEDS_TO_BE = {
     ua.NodeId(number)
@@ -49,7 +51,7 @@ _NOBODY_NEEDS_TO_BE = {
 _CREATE = ua.NodeId(ua.ObjectIds.CreateSessionRequest_Encoding_DefaultBinary)
 _ACTIVATE = ua.NodeId(ua.ObjectIds.ActivateSessionRequest_Encoding_DefaultBinary)
 
-VARIABLES: dict[str, dict[str, tuple[ua.VariantType, Any]]] = {
+VARIABLES: dict[str, dict[str, tuple[Any, Any]]] = {
     "VisionStateMachine": {"CurrentState": (_Types.LocalizedText, ua.LocalizedText("Preoperational"))},
     "VisionStateMachine/AutomaticMode": {"CurrentState": (_Types.LocalizedText, ua.LocalizedText(""))},
     "RecipeManagement": {
@@ -113,7 +115,7 @@ class Guard(UaProcessor):
                 raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
             if not self._admitted and typeid not in (_CREATE, _ACTIVATE):
                 raise ServiceError(ua.StatusCodes.BadSessionNotActivated)
-        goes_on = await super()._process_message(typeid, requesthdr, seqhdr, body)
+        goes_on: Any = await super()._process_message(typeid, requesthdr, seqhdr, body)
         self._admitted = self._admitted or typeid == _ACTIVATE
         return goes_on
 
@@ -152,7 +154,7 @@ class StationServer:
     async def start(self, certificate: Path, key: Path) -> None:
         """Make the variables and listen. Raises OSError if the address cannot be had."""
         server = self._server
-        binary_server_asyncio.UaProcessor = Guard
+        cast("Any", binary_server_asyncio).UaProcessor = Guard
         await server.init()
         server.set_endpoint(f"opc.tcp://{self._settings.host}:{self._settings.port}/")
         server.set_server_name(f"inspectd {self._station}")
@@ -231,7 +233,7 @@ def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _variant(value: Any, kind: ua.VariantType) -> ua.Variant:
+def _variant(value: Any, kind: Any) -> Any:
     if kind is _Types.LocalizedText and isinstance(value, str):
         value = ua.LocalizedText(value)
     return ua.Variant(value, kind, is_array=isinstance(value, list))

@@ -45,7 +45,11 @@ def test_two_passwords_that_differ_change_nothing(
 ) -> None:
     """On a terminal it is asked for twice."""
     answers = iter(["a good password", "a good pasword", "a good password", "a good password"])
-    monkeypatch.setattr("getpass.getpass", lambda _prompt: next(answers))
+
+    def answer(_prompt: str) -> str:
+        return next(answers)
+
+    monkeypatch.setattr("getpass.getpass", answer)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     config = write_station(tmp_path, text=STATION + SERVER)
     assert inspectd("opcua", "user", config, "anna").refuses(1, "differ")

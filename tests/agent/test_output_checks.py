@@ -14,6 +14,10 @@ from inspectd.io.opcua_users import set_user
 from inspectd.io.output_settings import MqttSettings, OpcUaSettings
 
 
+def nothing_installed(_name: str) -> None:
+    """Stand in for the look at what is installed."""
+
+
 def pulse(**changes: object) -> dict[str, Any]:
     return {"kind": "gpio", "line": 17, "window_to_ms": 150.0} | changes
 
@@ -73,7 +77,7 @@ def test_two_pulses() -> None:
 @pytest.mark.parametrize("kind", ["gpio", "mqtt", "opcua"])
 def test_missing_package(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`check` names the extra to install, before the station is started."""
-    monkeypatch.setattr("inspectd.io.output_settings.importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setattr("inspectd.io.output_settings.importlib.util.find_spec", nothing_installed)
     more = {
         "gpio": pulse(),
         "mqtt": {"kind": "mqtt", "host": "broker", "topic": "t"},

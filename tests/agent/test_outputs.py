@@ -1,6 +1,7 @@
 """Which verdicts and states the outputs are told, and that they are kept apart from the line."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ STATE = StationState(
     FaultCode.NONE,
     1,
 )
+
+
+def nothing_installed(_name: str) -> None:
+    """Stand in for the look at what is installed."""
 
 
 class Heard:
@@ -71,7 +76,11 @@ class Bench:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.first, self.second = Heard(), Heard()
         made = iter((self.first, self.second))
-        patch.setattr(outputs_module, "output_of", lambda *_: next(made))
+
+        def output_of(_settings: object, _station: str) -> Heard:
+            return next(made)
+
+        patch.setattr(outputs_module, "output_of", output_of)
         entry = GpioSettings(kind="gpio", line=1, window_to_ms=100.0)
         self.hub = Outputs([entry, entry], "press-3")
         self.log = HeardLog()
@@ -83,18 +92,20 @@ class Bench:
         """Do as Outcomes does: the row first, then the outcome."""
         self.hub.row(row(part, verdict))
         if outcome:
-            open_part = OpenPart(
-                part_id=part,
-                trig_id=part,
-                epoch=7,
-                in_force=InForce(1, "button", "b", "d"),
-                seen_at=10.0 + part,
-                window_start=9.9 + part,
-                window_end=10.5 + part,
-                deadline=11.0 + part,
-            )
-            finding = Finding(verdict, Reason.NONE)
-            self.hub.outcome(Outcome(open_part, finding, 10.2, None, 1.0))
+            self.hub.outcome(self.outcome(part, verdict))
+
+    def outcome(self, part: int, verdict: Verdict) -> Outcome:
+        open_part = OpenPart(
+            part_id=part,
+            trig_id=part,
+            epoch=7,
+            in_force=InForce(1, "button", "b", "d"),
+            seen_at=10.0 + part,
+            window_start=9.9 + part,
+            window_end=10.5 + part,
+            deadline=11.0 + part,
+        )
+        return Outcome(open_part, Finding(verdict, Reason.NONE), 10.2, None, 1.0)
 
 
 def row(part: int, verdict: Verdict) -> dict[str, Any]:
@@ -144,10 +155,13 @@ def test_accept_without_acknowledgement_is_reported_but_not_accepted(bench: Benc
 
 
 def test_accept_of_which_no_window_is_known_is_no_accepted_part(bench: Bench) -> None:
-    """A row alone does not open a gate."""
+    """A row alone does not open a gate, nor does one that the outcome does not bear out."""
     bench.conclude(1, Verdict.ACCEPT, outcome=False)
     bench.hub.written([1], 10.3)
-    assert [told.accepted for told in bench.first.verdicts] == [None]
+    bench.hub.row(row(2, Verdict.ACCEPT))
+    bench.hub.outcome(bench.outcome(2, Verdict.UNKNOWN))
+    bench.hub.written([2], 10.3)
+    assert [told.accepted for told in bench.first.verdicts] == [None, None]
 
 
 def test_rows_without_a_part_are_not_told(bench: Bench) -> None:
@@ -164,9 +178,7 @@ def test_state_is_told_when_it_changes_and_every_second(bench: Bench) -> None:
         bench.now += 0.2
     assert 2 <= len(bench.first.states) <= 4
     count = len(bench.first.states)
-    halted = StationState(
-        **{name: getattr(STATE, name) for name in STATE.__slots__} | {"phase": Phase.STOPPED}
-    )
+    halted = replace(STATE, phase=Phase.STOPPED)
     bench.hub.tell(halted)
     assert bench.first.states[count:] == [halted]
 
@@ -211,7 +223,7 @@ def test_missing_package_or_file_keeps_the_station_from_starting(
     }
     with pytest.raises(AgentError, match=r"outputs: mqtt .* No such file"):
         Outputs([MqttSettings.model_validate(settings)], "press-3")
-    monkeypatch.setattr("inspectd.io.output_settings.importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setattr("inspectd.io.output_settings.importlib.util.find_spec", nothing_installed)
     with pytest.raises(AgentError, match=r"outputs: output gpio .* pip install 'inspectd\[gpio\]'"):
         Outputs([GpioSettings(kind="gpio", line=1, window_to_ms=100.0)], "press-3")
 

@@ -54,12 +54,21 @@ class Listener:
         self._subscribed = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         self._client.reconnect_delay_set(1, 1)
-        self._client.on_connect = lambda client, *_: client.subscribe(f"{topic}/#", qos=1)
-        self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_disconnect = lambda *_: self._subscribed.clear()
+        self._client.on_connect = self._subscribe
+        self._client.on_subscribe = self._note_subscribed
+        self._client.on_disconnect = self._note_gone
         self._client.on_message = self._hear
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
+
+    def _subscribe(self, *_: Any) -> None:
+        self._client.subscribe(f"{self._topic}/#", qos=1)
+
+    def _note_subscribed(self, *_: Any) -> None:
+        self._subscribed.set()
+
+    def _note_gone(self, *_: Any) -> None:
+        self._subscribed.clear()
 
     def _hear(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         self.heard.append(

@@ -43,6 +43,10 @@ def pulser(line: Line) -> Iterator[Pulser]:
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0), "the alarm is left armed"
 
 
+def never_fires(_at: float) -> None:
+    """Stand in for the kernel's timer where the clock is the test's."""
+
+
 def order(part: int, closes: float) -> PulseOrder:
     return PulseOrder(part, 0.0, closes)
 
@@ -51,7 +55,7 @@ def test_one_pulse_of_the_length_asked_for(
     line: Line, pulser: Pulser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Active once, inactive again, and the report tells when."""
-    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", lambda _at: None)
+    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", never_fires)
     report = pulser.give(order(1, 200.0))
     assert line.set_at == [(100.0, True), (pytest.approx(100.01), False)]
     assert (report.edge_at, report.late, report.why) == (100.0, False, "")
@@ -61,7 +65,7 @@ def test_second_order_for_a_part_is_refused(
     line: Line, pulser: Pulser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A part has one pulse, whoever asks twice, and whatever became of the first."""
-    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", lambda _at: None)
+    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", never_fires)
     pulser.give(order(1, 200.0))
     assert pulser.give(order(1, 200.0)).edge_at is None
     assert pulser.give(order(2, 50.0)).edge_at is None
@@ -80,7 +84,7 @@ def test_no_pulse_that_would_outlast_its_window(line: Line, pulser: Pulser, clos
 
 def test_two_pulses_are_two(line: Line, pulser: Pulser, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line is inactive between them for as long as a pulse is."""
-    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", lambda _at: None)
+    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", never_fires)
     pulser.give(order(1, 200.0))
     pulser.give(order(2, 200.0))
     first, second = line.rises()
@@ -91,14 +95,14 @@ def test_wait_between_pulses_does_not_reach_past_the_window(
     line: Line, pulser: Pulser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock is read after that wait, not before it."""
-    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", lambda _at: None)
+    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", never_fires)
     pulser.give(order(1, 200.0))
     assert pulser.give(order(2, line.now + 1.5 * PULSE_S)).edge_at is None
 
 
 def test_late_edge_is_told(line: Line, pulser: Pulser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the driver itself took long the edge is out, and cannot be taken back: the report says so."""
-    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", lambda _at: None)
+    monkeypatch.setattr("inspectd.io.gpio_pulse.arm", never_fires)
     line.takes = 5.0
     report = pulser.give(order(1, 102.0))
     assert report.late

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from asyncua import Client, ua
+from asyncua import ua
+from asyncua.client.client import Client
 from asyncua.client.ua_client import UASocketProtocol
 from output_bench import RUNNING, free_port, verdict_on, wait_for
 
@@ -43,7 +44,7 @@ class Server:
 
     async def client(self, user: str | None = USER, password: str = PASSWORD) -> Client:
         """An encrypted client, not connected yet."""
-        client = Client(self.url, timeout=10)
+        client = Client(self.url, timeout=60)
         client.application_uri = "urn:test:client"
         files = own_certificate(self.folder / "client", client.application_uri, "127.0.0.1")
         await client.set_security_string(f"Basic256Sha256,SignAndEncrypt,{files[0]},{files[1]}")
@@ -181,7 +182,7 @@ def test_right_user_without_encryption_is_refused(server: Server) -> None:
     """Before the password could be asked for."""
 
     async def open_client() -> Client:
-        client = Client(server.url, timeout=10)
+        client = Client(server.url, timeout=60)
         client.set_user(USER)
         client.set_password(PASSWORD)
         return client
@@ -202,25 +203,25 @@ def test_signing_alone_is_refused(server: Server) -> None:
         server.refusal(open_client)
 
 
-@pytest.mark.parametrize("encrypted", [True, False])
-def test_channel_without_a_user_reads_nothing(server: Server, *, encrypted: bool) -> None:
+@pytest.mark.parametrize("session", ["created", "another's", "another's, unencrypted", "none, unencrypted"])
+def test_channel_without_a_user_reads_nothing(server: Server, session: str) -> None:
     """Neither with a session that is not activated nor with that of another, whose number can be guessed."""
 
     async def look() -> None:
         async with await server.client() as victim:
-            token = protocol_of(victim).authentication_token
-            client = await server.client() if encrypted else Client(server.url, timeout=10)
+            unencrypted = session.endswith("unencrypted")
+            client = Client(server.url, timeout=60) if unencrypted else await server.client()
             await client.connect_socket()
             await client.send_hello()
             await client.open_secure_channel()
             try:
-                if encrypted:
+                if session == "created":
                     await client.create_session()
-                with pytest.raises(ua.UaStatusCodeError):
-                    await client.nodes.server_state.read_value()
-                protocol_of(client).authentication_token = token
-                with pytest.raises(ua.UaStatusCodeError):
-                    await client.activate_session(username=USER, password=PASSWORD[1:])
+                if session.startswith("another's"):
+                    protocol_of(client).authentication_token = protocol_of(victim).authentication_token
+                    client._server_nonce = bytes(32)
+                    with pytest.raises(ua.UaStatusCodeError):
+                        await client.activate_session(username=USER, password=PASSWORD[1:])
                 with pytest.raises(ua.UaStatusCodeError):
                     await client.nodes.server_state.read_value()
             finally:
