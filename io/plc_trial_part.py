@@ -58,6 +58,22 @@ def take_parts(trial: Trial, settings: AnyPlcSettings, wait_s: float) -> bool:
     return came
 
 
+def await_confirmation(trial: Trial, wait_s: float) -> Finding:
+    """Wait until the reject sensor confirms a part of this trial: none of them is accepted.
+
+    PlcError: the link failed, or another agent began to write.
+    """
+    samples = [sample for sample in trial.heard.samples if not sample.torn]
+    seen = {after.words[2] for before, after in pairwise(samples) if before.words[2] != after.words[2]}
+    if trial.follow(lambda sample: sample.words[9] in seen, wait_s):
+        return passed(CONFIRM_STEP, f"the reject of part {trial.heard.samples[-1].words[9]} was confirmed")
+    return failed(
+        CONFIRM_STEP,
+        f"no reject was confirmed within {wait_s:g} s: REJECT_CONFIRM_ID (word 9) is {samples[-1].words[9]}",
+        "check the reject gate and its sensor, and write the part's id to word 9 when the sensor sees it",
+    )
+
+
 def check_parts(
     trial: Trial, settings: AnyPlcSettings, recipes: Collection[int], *, came: bool
 ) -> Iterator[Finding]:

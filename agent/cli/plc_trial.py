@@ -22,7 +22,7 @@ from inspectd.io.plc_settings import AnyPlcSettings
 from inspectd.io.plc_transport import PlcTransport
 from inspectd.io.plc_trial import Trial
 from inspectd.io.plc_trial_level import take_level_part
-from inspectd.io.plc_trial_part import check_parts, check_write_timing, take_parts
+from inspectd.io.plc_trial_part import await_confirmation, check_parts, check_write_timing, take_parts
 from inspectd.io.transports import transport_of
 
 AGENT_STEP = "no agent"
@@ -56,7 +56,8 @@ def run_trial(config: Path, options: TrialOptions) -> None:
     console = Console(quiet=options.as_json)
     findings: list[Finding] = []
     try:
-        with closing(walk(settings.plc, transport, recipes, options)) as steps:
+        confirmed = settings.line.confirmations is not None
+        with closing(walk(settings.plc, transport, recipes, options, confirmed=confirmed)) as steps:
             for finding in steps:
                 findings.append(finding)
                 console.print(_line(finding), soft_wrap=True)
@@ -76,9 +77,17 @@ def run_trial(config: Path, options: TrialOptions) -> None:
 
 
 def walk(
-    settings: AnyPlcSettings, transport: PlcTransport, recipes: Collection[int], options: TrialOptions
+    settings: AnyPlcSettings,
+    transport: PlcTransport,
+    recipes: Collection[int],
+    options: TrialOptions,
+    *,
+    confirmed: bool,
 ) -> Generator[Finding]:
-    """Give the findings of every step: first by reading alone, then by writing what is safe."""
+    """Give the findings of every step: first by reading alone, then by writing what is safe.
+
+    `confirmed`: the station expects the reject sensor's confirmations.
+    """
     diagnosis = Diagnosis(settings, transport, recipes)
     yield from diagnosis.run()
     if not diagnosis.located:
@@ -97,7 +106,7 @@ def walk(
         return
     trial = Trial(settings, transport, diagnosis.heard.samples[-1])
     try:
-        yield from _write_and_wait(trial, settings, recipes, options.wait_s)
+        yield from _write_and_wait(trial, settings, recipes, options.wait_s, confirmed=confirmed)
     except PlcError as error:
         yield explain(LINK_STEP, error)
     finally:
@@ -107,7 +116,7 @@ def walk(
 
 
 def _write_and_wait(
-    trial: Trial, settings: AnyPlcSettings, recipes: Collection[int], wait_s: float
+    trial: Trial, settings: AnyPlcSettings, recipes: Collection[int], wait_s: float, *, confirmed: bool
 ) -> Iterator[Finding]:
     yield (begun := trial.begin())
     if begun.outcome is Outcome.FAILED:
@@ -127,6 +136,9 @@ def _write_and_wait(
         came = take_parts(trial, settings, wait_s)
     if came or settings.handshake != "level":
         yield from check_parts(trial, settings, recipes, came=came)
+    if came and confirmed:
+        note(f"waiting up to {wait_s:g} s for the reject sensor")
+        yield await_confirmation(trial, wait_s)
     yield check_write_timing(trial.write_ms, settings.timeout_ms)
 
 

@@ -13,7 +13,13 @@ from inspectd.io.gate import CLAUSES, Case, Cell
 from inspectd.io.plc import VISION_WORDS, Control, Reason, Ring, Status, Verdict, VisionImage
 from inspectd.io.plc_finding import Finding, Outcome, Sample
 from inspectd.io.plc_trial_level import take_level_part
-from inspectd.io.plc_trial_part import check_parts, check_position, check_write_timing, take_parts
+from inspectd.io.plc_trial_part import (
+    await_confirmation,
+    check_parts,
+    check_position,
+    check_write_timing,
+    take_parts,
+)
 
 WAIT_S = 5.0
 
@@ -149,6 +155,17 @@ def test_an_acknowledgement_is_needed_with_buffered_results_alone() -> None:
     assert found(silent)["ACK_SEQ"].outcome is Outcome.WARNED
     buffering = BenchPlc(acknowledges=False, control=Control.TRIGGER_ENABLE | Control.BUFFER_RESULTS)
     assert found(buffering)["ACK_SEQ"].outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(("confirmed", "outcome"), [(42, Outcome.PASSED), (41, Outcome.FAILED)])
+def test_a_reject_is_to_be_confirmed_with_the_parts_own_id(confirmed: int, outcome: Outcome) -> None:
+    """What stands there of an older part confirms nothing."""
+    trial = trial_on(BenchPlc(spoil=overlay(w9=confirmed)))
+    trial.begin()
+    assert take_parts(trial, settings(), WAIT_S)
+    finding = await_confirmation(trial, 1.0)
+    assert finding.outcome is outcome
+    assert str(confirmed) in finding.text
 
 
 def test_free_running_takes_the_encoder_for_a_part() -> None:
