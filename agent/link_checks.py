@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from inspectd.agent.config import StationSettings
-from inspectd.agent.times import POLL_LIMIT_MS
+from inspectd.agent.times import POLL_LIMIT_MS, window_close_ms
 from inspectd.io.plc_settings import LinkSettings, ModbusRtuSettings, ModbusServerSettings
 
 Found = tuple[tuple[str | int, ...], str, bool]
@@ -25,6 +25,8 @@ def link_problems(settings: StationSettings) -> Iterator[Found]:
         yield from _serial_line(plc)
     if plc.mode == "free_running":
         yield from _positions(plc)
+    if plc.handshake == "level":
+        yield from _one_at_a_time(settings)
 
 
 def told_of_seen_after(plc: LinkSettings) -> str:
@@ -76,3 +78,18 @@ def _positions(plc: LinkSettings) -> Iterator[Found]:
             "could not be trusted"
         )
         yield ("plc", "mode"), f"{text}; take plc_triggered, a faster line, or a network", False
+
+
+def _one_at_a_time(settings: StationSettings) -> Iterator[Found]:
+    """Level handshake: whether a part's result can be taken before the next part comes."""
+    plc, interval = settings.plc, settings.line.min_part_interval_ms
+    window = window_close_ms(settings)
+    exchange = 2 * (plc.seen_after_ms + plc.plc_scan_ms)
+    if not window + exchange < interval:
+        text = (
+            f"without BufferResults one part has the station for {window + exchange:g} ms at least, its "
+            f"window ({window:g}) and the exchange of its result ({exchange:g}): not under "
+            f"line.min_part_interval_ms ({interval:g}), so that TriggerReady comes too late for the next one"
+        )
+        remedy = "have the PLC set BufferResults, lower max_trigger_age_ms, or set handshake to id_change"
+        yield ("plc", "handshake"), f"{text}; {remedy}", True

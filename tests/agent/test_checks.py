@@ -202,3 +202,22 @@ def test_warning_does_not_keep_a_station_from_running(tmp_path: Path) -> None:
         ("host: 127.0.0.1", "host: 192.0.2.8"),
     )
     assert load_checked(write_station(tmp_path, *changes)).plc.place == "the PLC at 192.0.2.8"
+
+
+@pytest.mark.parametrize(("interval_ms", "warned"), [(55.0, True), (55.1, False)])
+def test_level_handshake_that_cannot_keep_pace_is_a_warning(interval_ms: float, *, warned: bool) -> None:
+    """10 (age) + 10 (to exposure) + 5 (transfer) + 2 x (5 (cycle) + 10 (scan)) = 55; not with id changes."""
+    for handshake in ("level", "id_change"):
+        plc = {"max_trigger_age_ms": 10.0, "handshake": handshake}
+        problems = find_problems(settings_with(plc=plc, line={"min_part_interval_ms": interval_ms}))
+        assert not [problem for problem in problems if not problem.warning]
+        told = [problem.text for problem in problems if problem.key == ("plc", "handshake")]
+        assert bool(told) == (warned and handshake == "level")
+        assert all("have the PLC set BufferResults" in text for text in told)
+
+
+def test_level_handshake_in_free_running_mode_is_refused(tmp_path: Path) -> None:
+    """With its line and what to do."""
+    change = ("host: 127.0.0.1", "host: 127.0.0.1\n  mode: free_running\n  handshake: level")
+    with pytest.raises(ConfigError, match=r"plc\.handshake: .*alone.*leave `handshake` out"):
+        load_checked(write_station(tmp_path, change))

@@ -119,6 +119,17 @@ def test_state_of_a_healthy_agent(rig: Rig) -> None:
     assert rig.host.on_cycle(rig.clock.now).busy
 
 
+def test_state_tells_which_part_was_exposed(rig: Rig) -> None:
+    """The PLC's ExposureDone: as soon as the frame is known, long before the verdict."""
+    part = rig.trigger()
+    rig.turn()
+    assert rig.host.on_cycle(rig.clock.now).exposed_part_id == 0
+    rig.expose(0.5)
+    rig.turn()
+    assert rig.host.on_cycle(rig.clock.now).exposed_part_id == part.part_id
+    assert rig.published == []
+
+
 def test_heartbeat_ends_with_the_loop(rig: Rig) -> None:
     """An inspection thread that ended does not beat any more."""
     rig.host.inspecting = lambda: False

@@ -53,6 +53,21 @@ def test_frame_in_two_windows_spoils_both() -> None:
     assert all(one.exposures > 1 for one in take_due(pairing, 3.0))
 
 
+def test_the_newest_part_with_an_exposure_of_its_own_is_told() -> None:
+    """ExposureDone follows it: not an exposure that may be another's, nor one for an older part."""
+    pairing = Pairing(transfer_s=0.0, spare_frames=4)
+    assert pairing.exposed_part_id == 0
+    pairing.open(part(1, 1.0, 2.0))
+    pairing.open(part(2, 3.0, 4.0))
+    pairing.open(part(3, 3.8, 5.0))
+    pairing.offer(frame(3.9))
+    assert pairing.exposed_part_id == 0
+    pairing.offer(frame(3.2))
+    assert pairing.exposed_part_id == 2
+    pairing.offer(frame(1.5))
+    assert pairing.exposed_part_id == 2
+
+
 def test_window_stays_open_for_slow_frames() -> None:
     """A window closes only after the slowest frame could have arrived."""
     pairing = Pairing(transfer_s=0.5, spare_frames=4)

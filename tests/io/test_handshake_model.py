@@ -13,7 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspectd.io.handshake import Handshake, Poll
-from inspectd.io.plc import Control, FaultCode, PlcImage, Reason, Ring, Verdict, VisionImage, next_id
+from inspectd.io.plc import (
+    Control,
+    FaultCode,
+    PlcImage,
+    Reason,
+    Ring,
+    Verdict,
+    VisionImage,
+    id_distance,
+    next_id,
+)
 from inspectd.io.plc_events import (
     AgentState,
     DropInFlight,
@@ -61,6 +71,9 @@ class Model:
         self.fault = False
         self.last_part_id = 0
         self.result_seq = 0
+        self.results: dict[int, Issued] = {}
+        self.buffering = False
+        self.turn = 0
         self.block: list[int] = []
         poll = Poll(self.plc.pack() + [0] * 20, self.now, self.now)
         self.take(self.handshake.begin(poll, [0] * 100, RecordedIds(), self.now), Reason.RESTARTED)
@@ -115,6 +128,18 @@ class Model:
         """Let `ids` parts pass the photo-eye before the next poll."""
         self.plc = replace(self.plc, trig_id=(self.plc.trig_id - 1 + ids) % 65535 + 1, recipe=recipe)
 
+    def buffer(self, *, on: bool) -> None:
+        bit = Control.BUFFER_RESULTS
+        self.plc = replace(self.plc, control=self.plc.control | bit if on else self.plc.control & ~bit)
+        self.buffering = on
+        self.poll()
+
+    def acknowledge(self, ahead: int) -> None:
+        """The PLC names the result that stands there, or one that does not yet."""
+        shown = VisionImage.unpack(self.block).result_seq
+        self.plc = replace(self.plc, ack_seq=(shown - 1 + ahead) % 65535 + 1)
+        self.poll()
+
     def judge(self, index: int, verdict: Verdict) -> None:
         """The agent's verdict on one of the parts it ever saw, in any order, late or twice."""
         if not self.parts:
@@ -138,6 +163,7 @@ class Model:
         if placed:
             part.verdict = verdict
             self.result_seq = next_id(self.result_seq)
+            self.results[self.result_seq] = part
         self.write()
 
     # --- what must hold --------------------------------------------------------------------------------
@@ -153,6 +179,7 @@ class Model:
     def take(self, events: list[Event], reason: Reason) -> None:
         parts = [event for event in events if isinstance(event, (Trigger, Settled))]
         if any(isinstance(event, (EpochChanged, DropInFlight)) for event in events) or not self.parts:
+            self.turn = 0
             self.first_in_force = parts[0].part_id
         for event in parts:
             assert event.part_id == self.last_part_id + 1, "part ids are given one by one"
@@ -163,6 +190,7 @@ class Model:
                 if event.published:
                     issued.verdict, issued.reason = Verdict.UNKNOWN, event.reason
                     self.result_seq = next_id(self.result_seq)
+                    self.results[self.result_seq] = issued
             self.parts[event.part_id] = issued
 
     @staticmethod
@@ -174,7 +202,7 @@ class Model:
         self.block = self.handshake.words(READY, self.now)
         self.handshake.acknowledge()
         vision = VisionImage.unpack(self.block)
-        assert vision.result_seq == self.result_seq
+        self.check_turn(vision)
         assert vision.plc_epoch == self.plc.plc_epoch or not self.parts
         assert (vision.fault == FaultCode.IDS_STEPPED_BACK) == self.fault
         expected: dict[int, Issued] = {}
@@ -189,6 +217,18 @@ class Model:
             else:
                 assert (entry.id, entry.verdict, entry.reason) == (part.trig_id, part.verdict, part.reason)
                 assert entry.holds(part.epoch, part.recipe)
+
+    def check_turn(self, vision: VisionImage) -> None:
+        """Without BufferResults the newest result stands there; with it each in its turn."""
+        if not self.buffering:
+            assert vision.result_seq == self.result_seq
+        elif vision.verdict and self.turn and vision.result_seq != self.turn:
+            assert self.plc.ack_seq == self.turn, "before its turn"
+            assert id_distance(self.turn, vision.result_seq) < 1000, "out of order"
+        self.turn = vision.result_seq if vision.verdict else 0
+        if vision.verdict:
+            part = self.results[vision.result_seq]
+            assert (vision.result_trig_id, vision.verdict) == (part.trig_id, part.verdict)
 
     def superseded(self, number: int, slot: int) -> bool:
         """An older verdict may stand until the slot's new owner has its own, but never under its id."""
@@ -206,13 +246,18 @@ steps = st.one_of(
     st.tuples(st.just("torn"), st.just(0), st.just(0)),
     st.tuples(st.just("wait"), st.integers(1, 100), st.just(0)),
     st.tuples(st.just("restart"), st.integers(1, 65535), st.just(0)),
+    st.tuples(st.just("buffer"), st.integers(0, 1), st.just(0)),
+    st.tuples(st.just("ack"), st.integers(0, 2), st.just(0)),
 )
 
 
 @settings(deadline=None, max_examples=120)
 @given(st.sampled_from([1, 100, 65500, 65528, 65535]), st.lists(steps, max_size=40))
 def test_a_part_gets_one_verdict_whatever_happens(first_id: int, script: list[tuple[str, int, int]]) -> None:
-    """Triggers, gaps, steps back, wraps, torn reads, restarts and verdicts late, twice and out of order."""
+    """Triggers, gaps, steps back, wraps, torn reads, restarts and verdicts late, twice and out of order.
+
+    With BufferResults or without, whether the PLC acknowledges them or not.
+    """
     model = Model(first_id)
     for kind, value, extra in script:
         if kind == "part":
@@ -230,5 +275,9 @@ def test_a_part_gets_one_verdict_whatever_happens(first_id: int, script: list[tu
             model.torn()
         elif kind == "wait":
             model.poll(value / 1000)
+        elif kind == "buffer":
+            model.buffer(on=bool(value))
+        elif kind == "ack":
+            model.acknowledge(ahead=value)
         else:
             model.restart(value)
