@@ -24,8 +24,9 @@ class LineOptions:
     deadline_ms: float = 200.0
     mode: Literal["plc_triggered", "free_running"] = "plc_triggered"
     trigger: Literal["hardware", "software"] = "hardware"
-    protocol: Literal["modbus_tcp", "s7", "modbus_server"] = "modbus_tcp"
-    """With `modbus_server` the agent is the server and the PLC twin its client."""
+    protocol: Literal["modbus_tcp", "s7", "modbus_server", "modbus_rtu"] = "modbus_tcp"
+    """With `modbus_server` the agent is the server and the PLC twin its client; with `modbus_rtu` a gateway
+    joins the agent's serial line to the twin."""
     script: str = ""
     agent: tuple[str, ...] = ()
     """Arguments of the agent's process."""
@@ -67,6 +68,7 @@ def plc_section(options: LineOptions) -> dict[str, Any]:
         "modbus_tcp": {"host": "127.0.0.1"},
         "s7": {"host": "127.0.0.1", "data_block": 1},
         "modbus_server": {"listen": "127.0.0.1", "poll_ms": SCAN_MS},
+        "modbus_rtu": {"parity": "none", "baud_rate": 921_600, "cycle_ms": 30.0},
     }[options.protocol]
     return {
         "kind": options.protocol,

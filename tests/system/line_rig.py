@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from typing_extensions import Self
@@ -29,6 +29,11 @@ from tests.system.line_options import (
     line_section,
     plc_section,
 )
+from tests.system.oracle import ORDERS
+from tests.system.rtu_gateway import RtuGateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -66,6 +71,7 @@ class LineRig:
         self._others: list[subprocess.Popen[bytes]] = []
         self._boot_id = 0
         self._agent_port: socket.socket | None = None
+        self._gateway: RtuGateway | None = None
 
     def __enter__(self) -> Self:
         if self.options.protocol == "modbus_server":
@@ -76,6 +82,8 @@ class LineRig:
         else:
             self.plc.start()
             self.proxy = FaultProxy(("127.0.0.1", self.plc.port)).start()
+        if self.options.protocol == "modbus_rtu":
+            self._gateway = RtuGateway(self.proxy.port)
         self.config = self.write_config("station", self.wire_port)
         self.start_agent()
         return self
@@ -85,6 +93,8 @@ class LineRig:
             if agent.poll() is None:
                 agent.kill()
             agent.wait(5)
+        if self._gateway is not None:
+            self._gateway.close()
         self.proxy.stop()
         self.plc.stop()
         if self._agent_port is not None:
@@ -150,7 +160,7 @@ class LineRig:
 
     def wait_accepting(self) -> int:
         """Wait until a good part is accepted that comes from now on; gives that part."""
-        since = int(self.plc.status()["eye_part"]) + 1
+        since = self.next_at_eye()
         deadline = time.monotonic() + STARTUP_S + self._time_for(PARTS_TO_GATE)
         while True:
             accepted = [one.part for one in self.plc.records if one.accepted and one.part >= since]
@@ -167,10 +177,26 @@ class LineRig:
             assert time.monotonic() < deadline, f"no {event} in the log\n{self.logs()}"
             time.sleep(POLL_S)
 
+    def order(self, parts: Iterable[int], order: str) -> None:
+        """Have the oracle follow this order at each of these parts, which have not come yet."""
+        path = self.folder / ORDERS
+        text = path.read_text() if path.exists() else ""
+        new = path.with_suffix(".new")
+        new.write_text(text + "".join(f"{part} {order}\n" for part in parts))
+        new.replace(path)
+
     def clear_faults(self) -> None:
         """Press ClearFault once the cause is gone."""
         time.sleep(1.0)
         self.plc.command("clear_fault")
+
+    def next_at_eye(self) -> int:
+        """Give the next part to come to the photo-eye."""
+        return int(self.plc.status()["eye_part"]) + 1
+
+    def next_at_gate(self) -> int:
+        """Give the next part to come to the gate."""
+        return int(self.plc.status()["gate_part"]) + 1
 
     def wait_at_eye(self, part: int) -> None:
         """Wait until this part, or a later one, has passed the photo-eye."""
@@ -189,11 +215,13 @@ class LineRig:
             assert stopped_within < STOP_S, f"stopped after {stopped_within:.2f} s\n{self.logs()}"
 
     @property
-    def _port(self) -> int:
-        """The port that the agent's configuration names: the PLC's, behind the proxy, or its own."""
+    def _place(self) -> dict[str, Any]:
+        """Where the agent's configuration has the link: the PLC's port behind the proxy, or its own."""
+        if self._gateway is not None:
+            return {"serial_port": self._gateway.line.name}
         if self._agent_port is not None:
-            return int(self._agent_port.getsockname()[1])
-        return self.proxy.port
+            return {"port": int(self._agent_port.getsockname()[1])}
+        return {"port": self.proxy.port}
 
     def _time_for(self, parts: int) -> float:
         return STARTUP_S + 3 * (parts + PARTS_TO_GATE) / self.options.rate
@@ -221,7 +249,7 @@ class LineRig:
         config = {
             "name": name,
             "line": line_section(options) | options.line,
-            "plc": plc_section(options) | {"port": self._port} | options.plc,
+            "plc": plc_section(options) | self._place | options.plc,
             "cameras": [camera_section(options) | {"wire_port": wire_port} | options.camera],
             "classes": [{"recipe": 1, "bundle": "oracle.txt"}],
             "record": {"folder": name},
