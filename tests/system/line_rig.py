@@ -219,9 +219,12 @@ class LineRig:
         """Where the agent's configuration has the link: the PLC's port behind the proxy, or its own."""
         if self._gateway is not None:
             return {"serial_port": self._gateway.line.name}
-        if self._agent_port is not None:
-            return {"port": int(self._agent_port.getsockname()[1])}
-        return {"port": self.proxy.port}
+        return {"port": self.agent_port or self.proxy.port}
+
+    @property
+    def agent_port(self) -> int:
+        """Port at which the agent listens where it is the server, else 0."""
+        return 0 if self._agent_port is None else int(self._agent_port.getsockname()[1])
 
     def _time_for(self, parts: int) -> float:
         return STARTUP_S + 3 * (parts + PARTS_TO_GATE) / self.options.rate
