@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -113,10 +112,9 @@ def _title(settings: StationSettings) -> str:
 
 def _head(settings: StationSettings) -> str:
     plc = settings.plc
-    name = re.sub(r"[^A-Za-z0-9 _.-]", "_", settings.name)  # nothing that could end the comment
     return (
-        f"(* inspectd: reject gate of station {plc.station}, {name}. PLC contract version {CONTRACT_VERSION},"
-        f" mode {plc.mode}, handshake {plc.handshake}.\n"
+        f"(* inspectd: reject gate of station {plc.station}, {settings.name}."
+        f" PLC contract version {CONTRACT_VERSION}, mode {plc.mode}, handshake {plc.handshake}.\n"
         "   Made by `inspectd plc map`; the README says how to use it. It sorts parts: it is no safety\n"
         "   device and protects nobody. *)\n\n"
     )

@@ -136,13 +136,6 @@ def test_a_base_address_that_openplc_does_not_have(inspectd: Inspectd, tmp_path:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == FILES[:3]
 
 
-def test_a_name_cannot_break_out_of_the_heading(inspectd: Inspectd, tmp_path: Path) -> None:
-    """A station's name stands in a comment."""
-    config = write_station(tmp_path, ("name: press-3", 'name: "x *) END (*"'))
-    done = inspectd("plc", "map", config, "--format", "st")
-    assert done.out.count("*)", 0, done.out.index("\n\n")) == 1
-
-
 def test_bad_input(inspectd: Inspectd, config: Path, tmp_path: Path) -> None:
     """A missing file, a wrong configuration, an unknown format."""
     assert inspectd("plc", "map", tmp_path / "none.yaml").refuses(1, "none.yaml")

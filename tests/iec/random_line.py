@@ -48,6 +48,10 @@ class Agent:
     odd: int = 0
     wrong: dict[str, int] = field(default_factory=dict[str, int])
     sequence: int = 65_520
+    free_running: bool = False
+
+    def __post_init__(self) -> None:
+        self.answering = self.rng.choice([0.01, 0.3])
 
     def block(self) -> list[int]:
         """Words 32 to 131 of this scan."""
@@ -65,8 +69,11 @@ class Agent:
                 self.wrong = {rng.choice(choices): 1}
         status = Status(0) if "no_status" in self.wrong else Status.ONLINE
         status |= Status.FAULT if "fault" in self.wrong else Status(0)
-        for bit in (Status.TRIGGER_READY, Status.TRIGGER_ACK, Status.RESULTS_VALID):
-            status |= bit if rng.random() < 0.5 else Status(0)
+        likely = {Status.TRIGGER_READY: 0.9, Status.TRIGGER_ACK: self.answering, Status.RESULTS_VALID: 0.7}
+        for bit, share in likely.items():
+            status |= bit if rng.random() < share else Status(0)
+        if not self.free_running and rng.random() < 0.1:
+            self.sequence = next_id(self.sequence)
         status |= Status.SHADOW if "shadow" in self.wrong else Status(0)
         vision = VisionImage(
             heartbeat=self.beat,
@@ -135,7 +142,7 @@ class Pair:
         block = GateBlock(change(source) if change else source, dialect)
         self.mine = StProgram(settings, self.panel, 4711, 0, block)
         self.python = PlcProgram(settings, self.panel, self.mine.epoch, 0)
-        self.agent = Agent(rng, self.mine.epoch)
+        self.agent = Agent(rng, self.mine.epoch, free_running=self.mode == "free_running")
         self.why: set[str] = set()
         self._now_ms = 0
         self._travel = 0

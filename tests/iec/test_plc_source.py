@@ -103,6 +103,15 @@ def statements(source: str) -> list[str]:
     return [line.strip() for line in source.splitlines() if line.strip()]
 
 
+def test_words_are_written_in_an_order_that_shows_tearing() -> None:
+    """The new id: word 31 before the part's data and word 2 after it; at a start PLC_EPOCH 0 before id 0."""
+    source = structured_text(modbus())
+    eye = source[source.index("(* --- The photo-eye") :]
+    order = re.findall(r"plc\[PLC_(TRIG_ID|TRIG_ID_2|RECIPE|ENCODER|EPOCH)\] :=", eye)
+    at_start = ["RECIPE", "EPOCH", "TRIG_ID_2", "TRIG_ID"]
+    assert order == [*at_start, "TRIG_ID_2", "RECIPE", "ENCODER", "TRIG_ID", "EPOCH"]
+
+
 # --- OpenPLC ---------------------------------------------------------------------------------------------
 
 
