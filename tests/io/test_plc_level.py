@@ -22,11 +22,10 @@ class Plc:
         self.now = 10.0
         self.handshake = kind(self.panel, self.cells.get)
 
-    def see(self, status: Status = Status(0), *, torn: bool = False, **fields: int) -> Control:  # noqa: B008
+    def see(self, status: Status = Status(0), *, torn: int = 0, **fields: int) -> Control:  # noqa: B008
         self.now += 0.01
         words = VisionImage(status=status, **fields).pack()
-        if torn:
-            words[15] += 1
+        words[15] += torn
         self.handshake.scan(self.now, words)
         return self.handshake.control
 
@@ -98,7 +97,7 @@ def test_a_torn_image_brings_no_result() -> None:
     plc = Plc()
     plc.see(READY)
     cell = plc.issue(5)
-    plc.see(VALID, result_seq=3, result_trig_id=5, verdict=Verdict.ACCEPT, torn=True)
+    plc.see(VALID, result_seq=3, result_trig_id=5, verdict=Verdict.ACCEPT, torn=1)
     assert (cell.taken, plc.handshake.ack_seq) == (0, 0)
 
 
