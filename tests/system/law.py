@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.system.line_rig import LineRig
 
 DETAILS_LOST = "published, details lost"
+NO_ENTRY = "no_entry"
+"""Why the gate rejects a part that the PLC never triggered, or lost when it restarted."""
 Key = tuple[int, int]
 
 
@@ -103,13 +105,17 @@ def accepted_late(rig: LineRig) -> list[Row]:
 def held_up(rig: LineRig) -> list[PartRecord]:
     """Give the parts that a busy machine held up.
 
-    Their trigger was seen too late, or in free-running mode their position was not certain.
+    Their trigger was seen too late, or in free-running mode their position was not certain, or with the level
+    handshake the PLC could not trigger them yet.
     """
+    level = rig.options.plc.get("handshake") == "level"
     unplaced = {row.get("image") for row in rig.rows() if row["reason"] == Reason.POSITION_UNTRUSTED}
     return [
         record
         for record in rig.plc.records
-        if Reason(record.reason) is Reason.TRIGGER_LATE or f"part {record.part}" in unplaced
+        if Reason(record.reason) is Reason.TRIGGER_LATE
+        or f"part {record.part}" in unplaced
+        or (level and record.why == NO_ENTRY and not record.trig_id)
     ]
 
 

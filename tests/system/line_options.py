@@ -12,8 +12,10 @@ PARTS_TO_GATE = 8
 SCAN_MS = 5.0
 # The belt moves in steps: between two scans it may seem faster than it is.
 MOST_SPEED = 1.1
-# The twin is a process like any other: on a loaded machine its scans come late by a few milliseconds.
+# The twin is a process like any other: on a loaded machine its scans come late by a few milliseconds. Faster
+# lines leave no room for that.
 CONFIGURED_SCAN_MS = 10.0
+FAST = {"plc_triggered": 16.0, "free_running": 10.0}
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,20 @@ class LineOptions:
         """Time from part to part."""
         return 1000 / self.rate
 
+    @property
+    def fast(self) -> bool:
+        """Whether the line is so fast that its times are to be sharp."""
+        return self.rate > FAST[self.mode]
+
+    @property
+    def plc_scan_ms(self) -> float:
+        """The PLC's longest scan, as configured."""
+        return SCAN_MS if self.fast else CONFIGURED_SCAN_MS
+
 
 def _trigger_to_exposure_ms(options: LineOptions) -> float:
-    return 15.0 if options.trigger == "software" else 5.0
+    software_ms = 10.0 if options.trigger == "software" else 0.0
+    return software_ms + (2.0 if options.fast else 5.0)
 
 
 def line_section(options: LineOptions) -> dict[str, Any]:
@@ -62,8 +75,8 @@ def line_section(options: LineOptions) -> dict[str, Any]:
 
 def plc_section(options: LineOptions) -> dict[str, Any]:
     """Give the link; its windows are as wide as the contract lets them be at this rate."""
-    lead = CONFIGURED_SCAN_MS if options.trigger == "hardware" else 0.0
-    taken = _trigger_to_exposure_ms(options) + lead + CONFIGURED_SCAN_MS
+    lead = options.plc_scan_ms if options.trigger == "hardware" else 0.0
+    taken = _trigger_to_exposure_ms(options) + lead + options.plc_scan_ms
     own: dict[str, Any] = {
         "modbus_tcp": {"host": "127.0.0.1"},
         "s7": {"host": "127.0.0.1", "data_block": 1},
@@ -74,7 +87,7 @@ def plc_section(options: LineOptions) -> dict[str, Any]:
         "kind": options.protocol,
         **own,
         "mode": options.mode,
-        "plc_scan_ms": CONFIGURED_SCAN_MS,
+        "plc_scan_ms": options.plc_scan_ms,
         "timeout_ms": 150.0,
         "max_trigger_age_ms": round((0.95 * options.interval_ms - taken) / 2 - 0.1, 1),
         "max_speed_counts_per_s": MOST_SPEED * PITCH * options.rate,

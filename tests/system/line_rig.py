@@ -177,6 +177,11 @@ class LineRig:
             assert time.monotonic() < deadline, f"no {event} in the log\n{self.logs()}"
             time.sleep(POLL_S)
 
+    def has_logged(self, event: str) -> bool:
+        """Whether any agent of this station has logged this event."""
+        logs = self.folder.glob("agent-*.log")
+        return any(f'"{event}"' in path.read_text(errors="replace") for path in logs)
+
     def order(self, parts: Iterable[int], order: str) -> None:
         """Have the oracle follow this order at each of these parts, which have not come yet."""
         path = self.folder / ORDERS

@@ -18,6 +18,8 @@ from inspectd.inference.runtime import RuntimeSettings
 from inspectd.io.marker import read_marker
 
 GOOD, DEFECTIVE = 0.5, 2.0
+ORDERS = "orders.txt"
+"""File beside the script: orders like the script's, given while the line runs."""
 
 
 class OracleScorer:
@@ -34,6 +36,8 @@ class OracleScorer:
         self.limits = Limits(threshold=1.0, low_limit=0.1, recheck=0.1)
         self._previous = b""
         self._script = _read_script(script)
+        self._orders = None if script is None else script.with_name(ORDERS)
+        self._orders_changed_at = 0
 
     def judge(self, pixels: NDArray[np.uint8]) -> Judged:
         """Give the marked truth; a frame without a marker or the same as before is unfit."""
@@ -42,6 +46,7 @@ class OracleScorer:
         if unfit or marker is None:
             return Judged(float("nan"), unfit or ("no marker",), None, None, None, 0.0, 0.0)
         score = DEFECTIVE if marker.defective else GOOD
+        self._take_orders()
         order = self._script.get(marker.part, "")
         if order == "fail":
             raise EngineError(f"the script lets the engine fail at part {marker.part}")
@@ -53,6 +58,15 @@ class OracleScorer:
 
     def close(self) -> None:
         """Nothing to free."""
+
+    def _take_orders(self) -> None:
+        """Read the orders again if there are new ones."""
+        if self._orders is None or not self._orders.exists():
+            return
+        changed_at = self._orders.stat().st_mtime_ns
+        if changed_at != self._orders_changed_at:
+            self._orders_changed_at = changed_at
+            self._script |= _read_script(self._orders)
 
     def _unfit(self, pixels: NDArray[np.uint8]) -> tuple[str, ...]:
         content = pixels.tobytes()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from inspectd.io.plc import Reason
 from tests.system.law import is_good
 from tests.system.line_options import LineOptions
 from tests.system.line_rig import LineRig
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECIPES = (1, 2)
+MIXED = (1, 2, 2, 1, 2, 1, 1, 1, 2, 2, 2)
 MOST_PARTS = 2000
 WRONG_CLASS_SCORE = 0.5
 
@@ -58,3 +60,20 @@ def defective_before_a_change(start: int, count: int) -> list[int]:
     """Defective parts of the first recipe, where the recipes take turns, from `start` on."""
     odd = (part for part in range(start | 1, start + 1000, 2) if not is_good(part))
     return [next(odd) for _ in range(count)]
+
+
+def assert_classes(rig: RecipeRig, at_least: int) -> None:
+    """Each row names the class of its part's own recipe, and nobody else judged it; so many were judged.
+
+    A part whose position is not certain is UNKNOWN, whatever its recipe was taken for.
+    """
+    judged = [
+        row
+        for row in rig.rows()
+        if row.get("score") is not None and row["reason"] != Reason.POSITION_UNTRUSTED
+    ]
+    assert len(judged) >= at_least
+    for row in judged:
+        part = int(str(row["image"]).removeprefix("part "))
+        assert row["recipe"] == rig.recipe_of(part), row
+        assert row["class"] == row["bundle"] == f"oracle {row['recipe']}", row

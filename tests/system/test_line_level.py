@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.disturbances import DISTURBANCES
 from tests.system.law import assert_lawful, assert_right, escapes
-from tests.system.level_lines import assert_right_but_for, assert_taken, level, untriggered
+from tests.system.level_lines import assert_right_but_for, assert_taken, level
 from tests.system.line_options import LineOptions
 from tests.system.line_rig import LineRig
 
@@ -18,11 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTS = 100
-PARTS_AFTER = 50
 RATE = 8.0
 LEVEL = level(LineOptions(rate=RATE))
 BUFFERED = level(LineOptions(rate=RATE), buffered=True)
-EVERY = list(product(DISTURBANCES, (LEVEL, BUFFERED), ("modbus_tcp", "s7"), ("hardware", "software")))
 
 
 def test_undisturbed(tmp_path: Path) -> None:
@@ -79,27 +75,6 @@ def test_results_that_nobody_takes(tmp_path: Path) -> None:
         rig.finish(60)
         assert_lawful(rig)
         assert_right(rig, {}, busy=10)
-
-
-@pytest.mark.system
-@pytest.mark.line
-@pytest.mark.parametrize(("disturbance", "options", "protocol", "trigger"), EVERY)
-def test_disturbed(
-    disturbance: str, options: LineOptions, protocol: str, trigger: str, tmp_path: Path
-) -> None:
-    """Whatever happens, no part escapes, and the line accepts good parts again afterwards."""
-    options = replace(options, protocol=protocol, trigger=trigger)
-    with LineRig(tmp_path, options) as rig:
-        since = DISTURBANCES[disturbance](rig)
-        rig.finish(max(PARTS, since + PARTS_AFTER))
-        assert_lawful(rig)
-        wrong = [one for one in rig.plc.records if one.taken not in (0, one.verdict) and one.verdict]
-        assert not wrong
-        good = [one for one in rig.plc.records if one.part >= since and one.kind is None]
-        accepted = sum(one.accepted for one in good)
-        held_up = len([one for one in untriggered(rig) if one in good])
-        assert accepted + held_up >= 0.8 * len(good)
-        assert accepted >= 0.4 * len(good)
 
 
 # --- mutations -----------------------------------------------------------------------------------------

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from inspectd.io.plc import Reason, Status
-from tests.system.disturbances import DISTURBANCES
-from tests.system.law import assert_lawful, assert_recovered, assert_right, held_up, is_good, told
+from tests.system.law import assert_lawful, assert_right, held_up, is_good, told
 from tests.system.line_options import LineOptions
-from tests.system.recipe_rig import RECIPES, RecipeRig, scheduled
+from tests.system.recipe_rig import MIXED, RECIPES, RecipeRig, assert_classes, scheduled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PARTS = 80
 UNKNOWN_RECIPE = 9
-MIXED = (1, 2, 2, 1, 2, 1, 1, 1, 2, 2, 2)
 # In each turn a second of parts that the station has no class for.
 WITH_UNKNOWN = (*MIXED, *MIXED, *[UNKNOWN_RECIPE] * 8)
-
-
-def assert_classes(rig: RecipeRig) -> None:
-    """Each row names the class of its part's own recipe, and nobody else judged it."""
-    judged = [row for row in rig.rows() if row.get("score") is not None]
-    assert len(judged) > PARTS // 2
-    for row in judged:
-        part = int(str(row["image"]).removeprefix("part "))
-        assert row["recipe"] == rig.recipe_of(part), row
-        assert row["class"] == row["bundle"] == f"oracle {row['recipe']}", row
 
 
 @pytest.mark.line
@@ -41,7 +27,7 @@ def test_each_part_by_the_class_of_its_recipe(tmp_path: Path) -> None:
         rig.finish(PARTS)
         assert_lawful(rig)
         assert_right(rig, {}, busy=PARTS // 2)
-        assert_classes(rig)
+        assert_classes(rig, PARTS // 2)
         assert {record.recipe for record in rig.plc.records} == set(RECIPES)
         late = held_up(rig)
         named = {record.trig_id: record.epoch for record in rig.plc.records if record not in late}
@@ -62,7 +48,7 @@ def test_free_running_across_the_wrap_of_the_encoder(tmp_path: Path) -> None:
     with RecipeRig(tmp_path, scheduled(options, MIXED)) as rig:
         rig.finish(PARTS)
         assert_lawful(rig)
-        assert_classes(rig)
+        assert_classes(rig, PARTS // 2)
         # A busy machine may let a position be unknown, but none wrong.
         found = [record for record in rig.plc.records if not record.missing]
         assert len(found) > PARTS // 2, told(rig.plc.records)
@@ -92,41 +78,6 @@ def test_unknown_recipes(tmp_path: Path) -> None:
         assert (states[0], states[1][1] in RECIPES) == ((False, 0), True)
         details = {row["detail"] for row in rig.rows() if row["recipe"] == UNKNOWN_RECIPE}
         assert details <= {f"no class for recipe {UNKNOWN_RECIPE}", ""}
-
-
-# --- with disturbances -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A disturbance on a line with two recipes."""
-
-    disturbance: str
-    options: LineOptions
-
-    def __str__(self) -> str:
-        return f"{self.disturbance}-{self.options.mode}-{self.options.trigger}"
-
-
-LINES = (
-    LineOptions(rate=16.0),
-    LineOptions(rate=16.0, trigger="software"),
-    LineOptions(rate=8.0, mode="free_running"),
-)
-EVERY = [Scenario(*pair) for pair in product(DISTURBANCES, LINES) if pair[0] != "nothing"]
-
-
-@pytest.mark.line
-@pytest.mark.system
-@pytest.mark.parametrize("scenario", EVERY, ids=str)
-def test_disturbed(scenario: Scenario, tmp_path: Path) -> None:
-    """No part is judged by another's class, whatever happens, and the line accepts good parts again."""
-    with RecipeRig(tmp_path, scheduled(scenario.options, MIXED)) as rig:
-        since = DISTURBANCES[scenario.disturbance](rig)
-        rig.finish(since + 50)
-        assert_lawful(rig)
-        assert_classes(rig)
-        assert_recovered(rig, since)
 
 
 @pytest.mark.line
