@@ -107,7 +107,7 @@ class Guard(UaProcessor):
 
     _admitted = False
 
-    async def _process_message(self, typeid: Any, requesthdr: Any, seqhdr: Any, body: Any) -> Any:
+    async def _process_message(self, typeid: Any, requesthdr: Any, seqhdr: Any, body: Any) -> bool:
         if typeid not in _NOBODY_NEEDS_TO_BE:
             if self._connection.security_policy.Mode != ua.MessageSecurityMode.SignAndEncrypt:
                 raise ServiceError(ua.StatusCodes.BadSecurityModeRejected)
@@ -115,7 +115,7 @@ class Guard(UaProcessor):
                 raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
             if not self._admitted and typeid not in (_CREATE, _ACTIVATE):
                 raise ServiceError(ua.StatusCodes.BadSessionNotActivated)
-        goes_on: Any = await super()._process_message(typeid, requesthdr, seqhdr, body)
+        goes_on = bool(await super()._process_message(typeid, requesthdr, seqhdr, body))
         self._admitted = self._admitted or typeid == _ACTIVATE
         return goes_on
 

@@ -1,8 +1,10 @@
 """Reports to a real broker: what is said, and that a broker that is gone, frozen or mute disturbs nobody."""
 
+import gc
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ from output_bench import RUNNING, free_port, verdict_on, wait_for
 
 from inspectd.io.errors import DeviceError
 from inspectd.io.mqtt_output import MOST_IN_FLIGHT, MqttOutput
+from inspectd.io.opcua_certificate import own_certificate
 from inspectd.io.output_settings import MqttSettings
 from inspectd.io.plc_codes import FaultCode, Verdict
 
@@ -126,7 +129,9 @@ def test_agent_that_vanishes_leaves_its_last_will(broker: Broker, listener: List
     assert listener.statuses()[-1]["why"] == "connection lost"
 
 
-def test_broker_that_dies_and_comes_back(broker: Broker, listener: Listener, made: Made) -> None:
+def test_broker_that_dies_and_comes_back(
+    broker: Broker, listener: Listener, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Verdicts of the time between arrive when it is back, and so does the status that it had forgotten."""
     output = up(made(broker.port))
     output.state(RUNNING)
@@ -137,9 +142,12 @@ def test_broker_that_dies_and_comes_back(broker: Broker, listener: Listener, mad
     assert str(broker.port) in output.status().detail
     for part in range(2, 12):
         output.verdict(verdict_on(part))
-    broker.start()
-    listener.await_subscribed()
-    up(output)
+    with monkeypatch.context() as patch:
+        # A broker keeps nothing for a listener that has not come back yet.
+        patch.setattr("inspectd.io.mqtt_output.MOST_IN_FLIGHT", 0)
+        broker.start()
+        up(output)
+        listener.await_subscribed()
     output.verdict(verdict_on(12))
     wait_for(lambda: set(listener.verdicts()) == set(range(1, 13)) and len(listener.statuses()) >= 2)
     assert output.status().dropped == 0
@@ -208,6 +216,28 @@ def test_user_and_password(tmp_path: Path, made: Made) -> None:
         assert not refused.status().healthy
     finally:
         broker.kill()
+
+
+# The library leaves the socket of a failed TLS handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_tls(tmp_path: Path, made: Made) -> None:
+    """The broker's certificate is checked: by the authority that is named, and else by the system's."""
+    certificate, key = own_certificate(tmp_path, "urn:broker", "127.0.0.1")
+    authority = tmp_path / "ca.pem"
+    authority.write_text(ssl.DER_cert_to_PEM_cert(certificate.read_bytes()))
+    broker = Broker(tmp_path, "allow_anonymous true", f"certfile {authority}", f"keyfile {key}")
+    broker.start()
+    try:
+        trusting = up(made(broker.port, tls={"ca": str(authority)}))
+        strict = made(broker.port, tls={})
+        wait_for(lambda: "TLS" in strict.status().detail)
+        assert not strict.status().healthy
+        strict.stop()
+        trusting.stop()
+        wait_for(lambda: not any("paho" in thread.name for thread in threading.enumerate()))
+    finally:
+        broker.kill()
+        gc.collect()
 
 
 def test_unreadable_files_are_told_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from asyncua import ua
@@ -219,7 +219,7 @@ def test_channel_without_a_user_reads_nothing(server: Server, session: str) -> N
                     await client.create_session()
                 if session.startswith("another's"):
                     protocol_of(client).authentication_token = protocol_of(victim).authentication_token
-                    client._server_nonce = bytes(32)
+                    cast("Any", client)._server_nonce = bytes(32)
                     with pytest.raises(ua.UaStatusCodeError):
                         await client.activate_session(username=USER, password=PASSWORD[1:])
                 with pytest.raises(ua.UaStatusCodeError):

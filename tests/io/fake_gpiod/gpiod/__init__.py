@@ -2,7 +2,8 @@
 
 In the file named by FAKE_GPIO each change of a line's level is one line: moment (s, monotonic), 0 or 1, what
 did it. With FAKE_GPIO_STOP=before-edge or in-pulse the process stops itself once, at the worst moment: called
-to put the line active but with no edge yet, or with the line active. FAKE_GPIO_FAIL=request or set raises.
+to put the line active but with no edge yet, or with the line active. FAKE_GPIO_FAIL=request or set raises,
+with set after the line went active.
 """
 
 import os
@@ -39,13 +40,13 @@ class LineRequest:
 
     def set_value(self, line: int | str, value: Value) -> None:
         assert line == self._line
-        if os.environ.get("FAKE_GPIO_FAIL") == "set" and value is Value.ACTIVE:
-            raise OSError(5, "Input/output error")
         if value is Value.ACTIVE:
             _stop_once("before-edge")
         self._put(value, "set")
         if value is Value.ACTIVE:
             _stop_once("in-pulse")
+            if os.environ.get("FAKE_GPIO_FAIL") == "set":
+                raise OSError(5, "Input/output error")
 
     def release(self) -> None:
         pass
