@@ -20,7 +20,7 @@ from inspectd.agent.record import Row
 from inspectd.io.errors import DeviceError
 from inspectd.io.output_factory import output_of
 from inspectd.io.output_settings import AnyOutputSettings
-from inspectd.io.outputs import STOP_S, Output, OutputStatus, PartWindow, PublishedVerdict, StationState
+from inspectd.io.outputs import STOP_S, Output, PartWindow, PublishedVerdict, StationState
 from inspectd.io.plc import Reason, Verdict
 
 log = structlog.get_logger(__name__)
@@ -56,7 +56,7 @@ class Outputs:
         self._held: dict[int, _Held] = {}
         self._state: StationState | None = None
         self._told_at = float("-inf")
-        self._known = [OutputStatus(healthy=True)] * len(outputs)
+        self._lost = [0] * len(outputs)
 
     def start(self) -> None:
         """Start all of them; what cannot be reached is tried again by the output itself."""
@@ -96,7 +96,7 @@ class Outputs:
             self._tell(held.row, held.window)
 
     def tell(self, state: StationState) -> None:
-        """Take the station's state, report what was not acknowledged, and log how the outputs do."""
+        """Take the station's state, report what was not acknowledged, and log what is lost."""
         if not self._outputs:
             return
         now = time.monotonic()
@@ -108,7 +108,7 @@ class Outputs:
         if state != self._state or now - self._told_at >= REPEAT_S:
             self._state, self._told_at = state, now
             self._each(lambda output: output.state(state))
-            self._log_changes()
+            self._log_losses()
 
     def concerns(self) -> tuple[str, ...]:
         """Why the station is Degraded by an output; empty: it is not."""
@@ -152,13 +152,10 @@ class Outputs:
             # The boundary to what must never disturb the line.
             log.exception("output_failed", output=name)
 
-    def _log_changes(self) -> None:
-        """Say which outputs have gone, come back or lost something since the last look."""
+    def _log_losses(self) -> None:
+        """Say what the outputs have lost since the last look; that they go and come they say themselves."""
         for number, (name, output) in enumerate(zip(self._names, self._outputs, strict=True)):
-            now, before = output.status(), self._known[number]
-            self._known[number] = now
-            if now.healthy != before.healthy:
-                say = log.info if now.healthy else log.warning
-                say("output_up" if now.healthy else "output_not_up", output=name, why=now.detail)
-            if now.dropped != before.dropped:
-                log.warning("output_dropped", output=name, lost=now.dropped - before.dropped, all=now.dropped)
+            status = output.status()
+            if lost := status.dropped - self._lost[number]:
+                self._lost[number] = status.dropped
+                log.warning("output_dropped", output=name, lost=lost, all=status.dropped, why=status.detail)

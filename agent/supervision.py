@@ -6,6 +6,8 @@
 | PLC thread        | one cycle after another          | `PLC_LIMIT_S`     | watchdog ends                   |
 | recorder thread   | one batch after another, written | `RECORD_LIMIT_S`  | watchdog ends, Fault            |
 | model watch       | its thread lives                 | none              | started again, nothing waits    |
+| output process    | it runs; a pulse is reported     | `REPORT_S`        | killed, started again           |
+| MQTT broker       | it answers                       | keepalive_s       | connected to anew               |
 | camera process    | a message every 200 ms           | camera.stall_ms   | killed, started again, Fault;   |
 |                   |                                  | `CAMERA_BUDGET`   | then a Fault that latches       |
 | bundle            | its golden scores, at the start  | its tolerance     | Fault, tried again every minute |

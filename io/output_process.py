@@ -117,7 +117,7 @@ class OutputProcess:
             self._link = link
         self.pid = process.pid
         try:
-            why = self._follow(link)
+            why = self._follow(link, process)
         except Exception as error:  # the loop's boundary
             log.exception("output_watcher_failed", output=self._name)
             why = f"output {self._name}: internal error, please report it: {error!r}"
@@ -130,7 +130,7 @@ class OutputProcess:
             self._on_end()
         return why or f"output {self._name}: its process ended ({ended}); it is started again"
 
-    def _follow(self, link: socket.socket) -> str:
+    def _follow(self, link: socket.socket, process: subprocess.Popen[bytes]) -> str:
         """Take messages until the child ends, hangs, or is to be ended; says why if that is known."""
         readable = select.poll()
         readable.register(link, select.POLLIN)
@@ -145,6 +145,7 @@ class OutputProcess:
                     return last_words
                 last_words = self._take(json.loads(data)) or last_words
             if hang := self._hangs(time.monotonic()):
+                process.kill()
                 return f"output {self._name}: {hang}; its process is started again"
         return ""
 

@@ -194,20 +194,20 @@ def test_output_that_raises_disturbs_neither_caller_nor_neighbour(bench: Bench) 
     assert [event for event, _ in bench.log.told].count("output_failed") == 4
 
 
-def test_losses_and_failures_are_logged_once_and_concerns_told(bench: Bench) -> None:
-    """Who is called at night reads which output, since when and how much is lost."""
+def test_losses_are_logged_once_and_concerns_told(bench: Bench) -> None:
+    """Who is called at night reads which output has lost how much, and why."""
     bench.hub.tell(STATE)
     assert bench.hub.concerns() == ()
     bench.second.now = OutputStatus(healthy=False, dropped=3, detail="broker gone", concern="no pulses")
     for _ in range(3):
         bench.now += 1.0
         bench.hub.tell(STATE)
-    assert bench.log.told == [("output_not_up", "broker gone"), ("output_dropped", "")]
+    assert bench.log.told == [("output_dropped", "broker gone")]
     assert bench.hub.concerns() == ("no pulses",)
-    bench.second.now = OutputStatus(healthy=True, dropped=3)
+    bench.second.now = OutputStatus(healthy=True, dropped=5)
     bench.now += 1.0
     bench.hub.tell(STATE)
-    assert bench.log.told[2:] == [("output_up", "")]
+    assert bench.log.told[1:] == [("output_dropped", "")]
 
 
 def test_missing_package_or_file_keeps_the_station_from_starting(

@@ -84,6 +84,9 @@ class Listener:
     def await_subscribed(self) -> None:
         wait_for(self._subscribed.is_set)
 
+    def await_lost(self) -> None:
+        wait_for(lambda: not self._subscribed.is_set())
+
     def verdicts(self) -> list[int]:
         """The part ids, in the order of their arrival."""
         return [payload["part"] for topic, payload, _ in list(self.heard) if topic == "verdict"]

@@ -139,6 +139,7 @@ def test_broker_that_dies_and_comes_back(
     wait_for(lambda: listener.verdicts() == [1])
     broker.kill()
     wait_for(lambda: not output.status().healthy)
+    listener.await_lost()
     assert str(broker.port) in output.status().detail
     for part in range(2, 12):
         output.verdict(verdict_on(part))
