@@ -47,9 +47,13 @@ class Confirmations:
         self.missing = 0
 
     def issued(self, part_id: int, trig_id: int) -> None:
-        """Take a new part, and settle the one that is due now."""
+        """Take a new part, and settle the one that is due now.
+
+        Ids that the PLC left out are no parts: only those that are told here come after another.
+        """
         self._parts[part_id] = _Part(trig_id)
-        for due in [one for one in self._parts if part_id - one >= self._settings.within_parts]:
+        while len(self._parts) > self._settings.within_parts:
+            due = next(iter(self._parts))
             self._settle(due, self._parts.pop(due))
 
     def rejected(self, part_id: int) -> None:

@@ -102,6 +102,20 @@ def test_what_the_link_refused_counts_and_what_nobody_saw_does_not(watched: Rig)
     assert asked_to_stop(watched)
 
 
+def test_ids_passed_over_bring_no_part_to_the_gate(watched: Rig) -> None:
+    """Parts on their way when the PLC leaves ids out can still be confirmed; if they are not, it counts."""
+    waiting = [part(watched) for _ in range(MISSING)]
+    for number in range(100, 120):
+        watched.host.on_events([settled(number, Reason.TRIGGER_LATE, published=number % 2 == 0)])
+    assert not asked_to_stop(watched)
+    assert waiting[-1] < 100
+    later = [settled(number, Reason.OFFLINE) for number in range(200, 200 + WITHIN)]
+    watched.host.on_events(later[:-1])
+    assert not asked_to_stop(watched)
+    watched.host.on_events(later[-1:])
+    assert asked_to_stop(watched)
+
+
 def test_a_confirmation_that_two_polls_may_have_missed_is_not_missing(watched: Rig) -> None:
     """The word shows the last one alone: where the polls were apart, those before it count neither way."""
     missed = [part(watched) for _ in range(3)]
