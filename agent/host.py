@@ -237,8 +237,8 @@ class Host:
         if event.reason is Reason.OFFLINE:
             self._condition.note_recipe(event.recipe)
         self._outcomes.record_settled(event, no_class(event.recipe) if unknown else "")
-        # Ids that were passed over may never have been parts, and those of before a start are unknown: they are
-        # not to be confirmed, and bring no part before them nearer to the gate.
+        # Ids that were passed over may never have been parts, and those of before a start are unknown: they
+        # are not to be confirmed, and bring no part before them nearer to the gate.
         if self._confirmations and event.reason not in (Reason.TRIGGER_LATE, Reason.RESTARTED):
             self._confirmations.issued(event.part_id, event.trig_id)
             if event.published:
