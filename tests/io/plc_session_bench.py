@@ -148,13 +148,13 @@ class FakeAgent:
 class Station:
     """A session with its agent and its wire."""
 
-    def __init__(self, plc: FakePlc, *, begin: bool = True) -> None:
+    def __init__(self, plc: FakePlc, *, begin: bool = True, recipes: frozenset[int] = frozenset({1})) -> None:
         self.plc = plc
         self.wire = FakeWire(plc)
         self.agent = FakeAgent()
         self.guard = HostGuard(self.agent)
         settings = PlcSettings(host="127.0.0.1", timeout_ms=TIMEOUT_S * 1000)
-        self.session = PlcSession(settings, self.wire, self.guard, frozenset({1}), clock=lambda: plc.now)
+        self.session = PlcSession(settings, self.wire, self.guard, recipes, clock=lambda: plc.now)
         if begin:
             self.run(0.62)
             assert self.session.up
