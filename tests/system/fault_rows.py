@@ -133,7 +133,8 @@ def ids_leave_a_gap(rig: LineRig) -> None:
 
 def verdict_late(rig: LineRig) -> None:
     """Good parts are judged past their deadline: UNKNOWN/21, and what comes later is discarded."""
-    good = [part for part in range(rig.next_at_eye() + 3, rig.next_at_eye() + 40) if is_good(part)]
+    first = soon(rig)
+    good = [part for part in range(first, first + 40) if is_good(part)]
     slow = good[:9:4]
     rig.order(slow, "slow0.3")
     rig.wait_at_gate(slow[-1] + 1)
@@ -143,7 +144,7 @@ def verdict_late(rig: LineRig) -> None:
 
 def model_fails(rig: LineRig) -> None:
     """The engine raises: UNKNOWN/30 each; after a budget of failures in a row a fault latches."""
-    first = rig.next_at_eye() + 3
+    first = soon(rig)
     rig.order(range(first, first + ENGINE_BUDGET + SPARE), "fail")
     wait_for_fault(rig, FaultCode.INFERENCE_FAILING)
     rig.wait_at_gate(first + ENGINE_BUDGET + SPARE)
@@ -170,7 +171,7 @@ def _camera_lost(number: signal.Signals) -> Callable[[LineRig], None]:
 
 def not_accepted(rig: LineRig) -> None:
     """`STOP_AFTER` parts in a row are rejected: StopLineRequest until ClearFault."""
-    first = rig.next_at_eye() + 3
+    first = soon(rig)
     rig.order(range(first, first + STOP_AFTER + SPARE), "2.0")
     _wait_for_stop_request(rig)
     rig.wait_at_gate(first + STOP_AFTER + SPARE)
@@ -190,6 +191,11 @@ def not_confirmed(rig: LineRig) -> None:
 def _wait_for_stop_request(rig: LineRig) -> None:
     status = wait_for_fault(rig, FaultCode.STOP_LINE)
     assert status["status"] & Status.STOP_LINE_REQUEST
+
+
+def soon(rig: LineRig) -> int:
+    """Give a part that comes late enough for an order to be taken before."""
+    return rig.next_at_eye() + 3 + round(rig.options.rate)
 
 
 # --- what is seen of it ----------------------------------------------------------------------------------
