@@ -116,7 +116,7 @@ class GateBlock:
 class StProgram:
     """Stands in for `inspectd.io.plc_program.PlcProgram`, with the generated block inside.
 
-    `boot_id` is that of the agent that sees the start; the epoch comes of it.
+    `boot_id` is that of a played agent that sees the start; the epoch comes of it. 0: a real one will.
     `block`: one that was there before the restart, as where the PLC keeps its memory; None: a new one.
     """
 
@@ -131,13 +131,17 @@ class StProgram:
         self.register: deque[Cell] = deque()
         self._gate = block
         self._words: list[int] = [0] * PLC_WORDS
-        block.start(0.0, boot_id, **self._inputs(travel, [], []))
-        if not self._free_running:
+        if boot_id:
+            block.start(0.0, boot_id, **self._inputs(travel, [], []))
+        if boot_id and not self._free_running:
             first = settings.first_trig_id
             block.block["TRIG_ID"] = 0 if first == 1 else step_back(first, 1)
             for key in ("trig_id", "trig_id_2") if isinstance(block.plc, dict) else (2, 31):
                 block.plc[key] = self.trig_id
-        self.epoch: int = block.block["EPOCH"]
+
+    @property
+    def epoch(self) -> int:
+        return int(self._gate.block["EPOCH"])
 
     @property
     def trig_id(self) -> int:
@@ -201,11 +205,15 @@ class StProgram:
         assert block["ACCEPT"] == (why == "")
         place = block["due"]
         outcome = block["copy_outcome"][place]
-        copy = RingEntry(block["copy_id"][place], outcome >> 8, outcome & 0xFF)
+        number, a, b, check = (block[f"copy_{name}"][place] for name in ("id", "a", "b", "check"))
+        copy = RingEntry(number, outcome >> 8, outcome & 0xFF, a, b, check)
         cell = None
         if why not in (NO_ENTRY, "not_set_up"):
-            held = Cell(position=0, epoch=self.epoch, recipe=0)
-            cell = held if self._free_running else self._cells[block["cell_id"][place]]
+            if self._free_running:
+                cell = Cell(position=0, epoch=self.epoch, recipe=block["recipe_then"])
+            else:
+                cell = self._cells[block["cell_id"][place]]
+            cell.copy = copy
         return GateDecision(crossing, cell, copy, why)
 
 
