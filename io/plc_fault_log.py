@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _HALF_RANGE = 32767
+_TORN_S = 1.0
 _QUIET_S = 10.0
 """A PLC that counts its ids wrongly does so with each part: it is told this often."""
 
@@ -31,9 +32,29 @@ class FaultLog:
         self._last: tuple[int, int] | None = None  # PLC_EPOCH and TRIG_ID
         self._jumps = 0
         self._told_at = float("-inf")
+        self._torn_since: float | None = None
+        self._torn_told = False
+
+    def see_torn(self, words: Sequence[int], now: float) -> None:
+        """Take a torn poll of words 0 to 51: single ones are passed over, a second of them is told once."""
+        if self._torn_since is None:
+            self._torn_since = now
+        if self._torn_told or now - self._torn_since < _TORN_S:
+            return
+        self._torn_told = True
+        finding = check_version(words[7], Window([words], 0), self._base)
+        is_misplaced = finding.outcome is Outcome.FAILED
+        log.error(
+            "plc_polls_torn",
+            seen=finding.text if is_misplaced else f"word 2 is {words[2]}, word 31 is {words[31]}",
+            remedy=finding.remedy if is_misplaced else "write TRIG_ID to word 31 too, after all other words",
+        )
 
     def see(self, fault: FaultCode, words: Sequence[int], now: float) -> None:
         """Take the fault that stands after a good poll of words 0 to 51 at `now` (s, monotonic)."""
+        if self._torn_told:
+            log.info("plc_polls_whole")
+        self._torn_since, self._torn_told = None, False
         before, self._last = self._last, (words[8], words[2])
         if before is not None and before[0] == words[8] != 0:
             self._see_ids(before[1], words[2], now)

@@ -186,6 +186,7 @@ class PlcSession:
         self.statistics.round_trip_s = poll.ended - poll.started
         if plc_words_torn(poll.words):
             self.statistics.torn_reads += 1
+            self._fault_log.see_torn(poll.words, self._clock())
         elif self.begun:
             self._report_up()
             self._polled_at = poll.started
@@ -266,8 +267,7 @@ class PlcSession:
             elif self.begun:
                 events.append(self._handshake.publish(result, now))
             else:
-                why = "the link to the PLC has not begun yet"
-                events.append(Discarded(result.part_id, Reason.OFFLINE, why))
+                events.append(Discarded(result.part_id, Reason.OFFLINE, "the PLC link has not begun yet"))
         self.statistics.discarded += sum(isinstance(event, Discarded) for event in events)
         return events
 

@@ -87,6 +87,24 @@ def test_ids_that_jump_are_told_but_not_with_each_part() -> None:
     assert entry["jumps"] == 3
 
 
+def test_torn_polls_are_told_after_a_second_and_when_they_are_over() -> None:
+    """A single one is nothing: the next is whole."""
+    log = FaultLog(settings())
+    words = PlcImage(trig_id=5, plc_epoch=7).pack() + VisionImage().pack()
+    words[31] = 4
+    with structlog.testing.capture_logs() as entries:
+        log.see_torn(words, 0.0)
+        log.see(FaultCode.NONE, words, 0.5)
+        log.see_torn(words, 0.6)
+        log.see_torn(words, 1.5)
+        assert entries == []
+        for at in (1.6, 1.7, 9.0):
+            log.see_torn(words, at)
+        log.see(FaultCode.NONE, words, 9.1)
+        log.see(FaultCode.NONE, words, 9.2)
+    assert [entry["event"] for entry in entries] == ["plc_polls_torn", "plc_polls_whole"]
+
+
 def test_ids_of_another_epoch_do_not_jump() -> None:
     logged = Logged()
     logged.see(trig_id=40)
