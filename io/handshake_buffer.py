@@ -50,7 +50,8 @@ class ResultBuffer:
         self._waiting: deque[LastResult] = deque()
         self._next_may_follow = True
         self._written = False  # the result shown was in an acknowledged write
-        self._taken = True  # the PLC has named the result shown in ACK_SEQ, or there is none
+        self.taken = True
+        """Whether the PLC has named the result shown in ACK_SEQ, or there is none."""
         self._clear_was_set = False
 
     def start(self, plc: PlcImage) -> None:
@@ -70,7 +71,7 @@ class ResultBuffer:
         if not self.buffering:
             self._end_buffering()
         # A number that stood in ACK_SEQ before the result was shown does not take it.
-        self._taken = self._taken or (self._written and plc.ack_seq == self.shown.seq)
+        self.taken = self.taken or (self._written and plc.ack_seq == self.shown.seq)
         self._next_may_follow = next_may_follow
         self._show_next()
 
@@ -114,8 +115,8 @@ class ResultBuffer:
     def _show(self, result: LastResult) -> None:
         self.shown = result
         self._written = False
-        self._taken = result.verdict == Verdict.NONE
+        self.taken = result.verdict == Verdict.NONE
 
     def _show_next(self) -> None:
-        if self._waiting and self._taken and self._next_may_follow:
+        if self._waiting and self.taken and self._next_may_follow:
             self._show(self._waiting.popleft())

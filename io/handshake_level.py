@@ -110,6 +110,8 @@ class LevelTrigger(IdChangeTrigger):
         shown = self._results.shown
         done = shown.verdict == Verdict.NONE or shown is self._acked
         self._results.follow(plc, next_may_follow=done and not is_set)
+        if self._results.buffering and not is_set and not self._results.taken:
+            self._acked = None  # ResultAck without ACK_SEQ does not take it: it comes back
 
     def _rise(self) -> None:
         self._ready_at_rise = self._ready

@@ -84,6 +84,8 @@ class LevelModel:
         self.shown = VisionImage()
         self.in_turn: int | None = None
         """RESULT_SEQ shown last; None after what interrupts the turns."""
+        self.named = False
+        """Whether ACK_SEQ has named it."""
         self.boot_id = 100
         self.start_agent()
 
@@ -113,6 +115,7 @@ class LevelModel:
         words = replace(image, heartbeat=self.plc.heartbeat).pack() + self.memory[:20]
         self.learn(self.handshake.feed(Poll(words, self.now, self.now), READY, self.now))
         self.shown_before = self.plc
+        self.named = self.named or self.plc.ack_seq == self.in_turn
 
     def half_poll(self) -> None:
         """A read with CONTROL of this moment and all else as it was at the last one, or the other way."""
@@ -203,8 +206,10 @@ class LevelModel:
     def check_turn(self, result_seq: int) -> None:
         """With BufferResults: one after the other, each once ACK_SEQ has named the one before."""
         if self.in_turn is not None and result_seq != self.in_turn:
-            assert self.shown_before.ack_seq == self.in_turn, "before its turn"
+            assert self.named, "before its turn"
             assert id_distance(self.in_turn, result_seq) < 1000, "out of order"
+        if result_seq != self.in_turn:
+            self.named = False
         self.in_turn = result_seq
 
     # --- the PLC ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PARTS = 100
 RATE = 8.0
 LEVEL = level(LineOptions(rate=RATE))
+Protocol = Literal["modbus_tcp", "s7", "modbus_server"]
+OTHERS: tuple[Protocol, ...] = ("s7", "modbus_server")
 BUFFERED = level(LineOptions(rate=RATE), buffered=True)
 
 
@@ -31,9 +33,12 @@ def test_undisturbed(tmp_path: Path) -> None:
 
 
 @pytest.mark.line
-def test_one_part_at_a_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "protocol", ["modbus_tcp", *(pytest.param(one, marks=pytest.mark.system) for one in OTHERS)]
+)
+def test_one_part_at_a_time(tmp_path: Path, protocol: Protocol) -> None:
     """Without BufferResults the next part is triggered once the last one has its verdict."""
-    with LineRig(tmp_path, level(LineOptions(rate=4.0))) as rig:
+    with LineRig(tmp_path, level(LineOptions(rate=4.0, protocol=protocol))) as rig:
         rig.finish(PARTS // 2)
         assert_lawful(rig)
         assert_right_but_for(rig, busy=10)
