@@ -115,7 +115,7 @@ class Guard(UaProcessor):
                 raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
             if not self._admitted and typeid not in (_CREATE, _ACTIVATE):
                 raise ServiceError(ua.StatusCodes.BadSessionNotActivated)
-        goes_on: bool = await cast("Any", super())._process_message(typeid, requesthdr, seqhdr, body)
+        goes_on: bool = await cast("Any", super())._process_message(typeid, requesthdr, seqhdr, body)  # noqa: SLF001  our own base
         self._admitted = self._admitted or typeid == _ACTIVATE
         return goes_on
 

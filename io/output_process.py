@@ -31,7 +31,10 @@ LARGEST_MESSAGE = 65_536
 _LISTEN_S = 0.02
 _FIRST_BACKOFF_S = 0.1
 _LONGEST_BACKOFF_S = 5.0
-_REAP_S = 0.2
+_REAP_S = 0.35
+"""How long a child may take to end once its connection is closed, before it is killed."""
+_VANISH_S = 5.0
+"""How long a killed child may take to vanish on a busy computer; nobody waits for that but its own thread."""
 _STANDARD_ERROR = 2
 
 log = structlog.get_logger(__name__)
@@ -126,7 +129,7 @@ class OutputProcess:
                 self._link = None
             link.close()
             self.pid = None
-            ended = _end(process, STOP_S - _REAP_S if self._stopping.is_set() else 0.0)
+            ended = self._end(process)
             self._on_end()
         return why or f"output {self._name}: its process ended ({ended}); it is started again"
 
@@ -149,6 +152,19 @@ class OutputProcess:
                 return f"output {self._name}: {hang}; its process is started again"
         return ""
 
+    def _end(self, process: subprocess.Popen[bytes]) -> str:
+        """End a child whose connection is closed, and say how it ended."""
+        try:
+            return _how(process.wait(_REAP_S))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        try:
+            # Two at once would be in each other's way.
+            return _how(process.wait(_VANISH_S))
+        except subprocess.TimeoutExpired:
+            log.error("output_process_unkillable", output=self._name, pid=process.pid)
+            return "it cannot be killed"
+
     def _take(self, message: dict[str, Any]) -> str:
         if "failed" in message:
             return f"output {self._name}: {message['failed']}"
@@ -158,6 +174,10 @@ class OutputProcess:
         else:
             self._on_message(message)
         return ""
+
+
+def _how(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
 
 def _spawn(module: str, settings: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
@@ -176,17 +196,3 @@ def _spawn(module: str, settings: str) -> tuple[socket.socket, subprocess.Popen[
         ours.close()
         raise
     return ours, process
-
-
-def _end(process: subprocess.Popen[bytes], grace_s: float) -> str:
-    """End a child whose connection is closed, and say how it ended."""
-    try:
-        status = process.wait(grace_s or _REAP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        try:
-            status = process.wait(_REAP_S)
-        except subprocess.TimeoutExpired:
-            log.exception("output_process_unkillable", pid=process.pid)
-            return "cannot be killed"
-    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
