@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inspectd.io.plc_map import PLC_FIELDS, SLOT_FIELDS, VISION_FIELDS
+from inspectd.io.plc_map import PLC_FIELDS, SLOT_FIELDS, TYPE_NAMES, VISION_FIELDS
 from inspectd.io.plc_settings import S7Settings
 from inspectd.io.plc_source_text import scl_blocks, scl_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from inspectd.io.plc_map import Field, Kind
+    from inspectd.io.plc_map import Field
     from inspectd.io.plc_settings import LinkSettings
-
-_TYPES: dict[Kind, str] = {"UINT": "UINT", "UDINT": "UDINT", "REAL": "REAL", "CHAR16": "ARRAY[0..15] OF CHAR"}
 
 
 def scl_source(settings: LinkSettings) -> str:
@@ -36,7 +34,7 @@ def scl_source(settings: LinkSettings) -> str:
 
 
 def _members(table: Iterable[Field]) -> list[str]:
-    return [f"    {scl_name(field.name)} : {_TYPES[field.kind]}; // {field.meaning}" for field in table]
+    return [f"    {scl_name(field.name)} : {TYPE_NAMES[field.kind]}; // {field.meaning}" for field in table]
 
 
 def _structure(name: str, meaning: str, members: list[str]) -> str:
