@@ -97,7 +97,10 @@ def _windows(settings: StationSettings) -> Iterator[Problem]:
         text = (
             f"{age:g} ms is not over {told_of_seen_after(plc)}: triggers would be too old when they are seen"
         )
-        yield Problem(("plc", "max_trigger_age_ms"), f"{text}; set at least {math.ceil(plc.seen_after_ms + plc.cycle_ms)}")
+        yield Problem(
+            ("plc", "max_trigger_age_ms"),
+            f"{text}; set at least {math.ceil(plc.seen_after_ms + plc.cycle_ms)}",
+        )
     # The window of part k begins at the last poll without its id: at most `age` before the id was seen and at
     # the latest when the PLC set it, which may be a scan off the regular interval. It must end before the
     # next one can begin.
