@@ -114,7 +114,7 @@ class Handshake:
         if vision.boot_id == self._boot_id:
             self._boot_id = next_id(self._boot_id)
             self._writers = WriterWatch(self._boot_id, self._settings.station)
-        self._writers.another(poll.words[_BOOT_ID], poll.words[_STATION])
+        self._writers.another(poll.words[_BOOT_ID], poll.words[_STATION], poll.ended)
         events: list[Event] = []
         ours = (vision.version, vision.station) == (CONTRACT_VERSION, self._settings.station)
         if ours and vision.plc_epoch == plc.plc_epoch != 0 and not vision_words_torn(block):
@@ -151,10 +151,12 @@ class Handshake:
         events += self._confirmations.follow(plc, previous_started, now)
         if not self.may_write:
             self._writers.listen(poll.words[VISION_START], poll.ended)
+        silent = not self.may_write
         cleared = self._faults.clear_on_edge(plc.control)
         if cleared:
             events.append(FaultCleared())
-        if cleared or plc.plc_epoch != self._ids.epoch:
+        # Who was writing all the time has nothing to expect: ClearFault excuses nobody else's words.
+        if (cleared and silent) or plc.plc_epoch != self._ids.epoch:
             self._writers.start_over()
         self._check_version(plc)
         self._check_writers(poll, now)
@@ -189,7 +191,7 @@ class Handshake:
             self._faults.latch(FaultCode.BAD_VERSION)
 
     def _check_writers(self, poll: Poll, now: float) -> None:
-        another = self._writers.another(poll.words[_BOOT_ID], poll.words[_STATION])
+        another = self._writers.another(poll.words[_BOOT_ID], poll.words[_STATION], poll.ended)
         if another or self._writers.heard(now):
             self._faults.latch(FaultCode.TWO_WRITERS)
 

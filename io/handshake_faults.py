@@ -85,12 +85,14 @@ class WriterWatch:
     """Watches BOOT_ID and STATION in the PLC: once one of our writes was acknowledged, they must be ours.
 
     A PLC may acknowledge a write before its reads show it, or show it in two halves. So what stood there
-    before our first write is not held against anyone until our own words were read back once.
+    before our first write is not held against anyone until our own words were read back once, or for 600 ms:
+    of two agents that take turns each would read the other's words alone for ever.
     """
 
     def __init__(self, boot_id: int, station: int) -> None:
         self._own = (boot_id, station)
         self._before = self._own
+        self._before_until = float("-inf")
         self._acknowledged = False
         self._read_back = False
         self._heard: int | None = None
@@ -116,13 +118,13 @@ class WriterWatch:
         """A write of ours was acknowledged."""
         self._acknowledged = True
 
-    def another(self, boot_id: int, station: int) -> bool:
-        """Take what a good poll shows; True if somebody else wrote it."""
+    def another(self, boot_id: int, station: int, at: float) -> bool:
+        """Take what a good poll at `at` (s, monotonic) shows; True if somebody else wrote it."""
         found = (boot_id, station)
         if not self._acknowledged:
-            self._before = found
+            self._before, self._before_until = found, at + LISTEN_S
             return False
-        self._read_back = self._read_back or found == self._own
+        self._read_back = self._read_back or found == self._own or at >= self._before_until
         return any(
             word != own and (self._read_back or word != before)
             for word, own, before in zip(found, self._own, self._before, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plc_session_bench import FakePlc, Station
 
@@ -158,6 +158,10 @@ def run(both: TwoAgents, kind: str, number: int, value: int | str) -> None:
             both.press_clear_fault()
 
 
+# The first one wakes after the second one has begun, in the very poll that shows ClearFault, or a new epoch:
+# then they take turns, and neither ever reads its own words.
+@example(first_id=1, settled=True, script=[("cycle", 1, LISTENED), ("clear", 0, 0)])
+@example(first_id=1, settled=True, script=[("cycle", 1, LISTENED), ("restart", 1, 0)])
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from([1, 65530, 65534]), st.sampled_from([True, True, False]), st.lists(steps, max_size=25))
 def test_two_agents_never_both_go_on_writing(
@@ -177,3 +181,14 @@ def test_two_agents_never_both_go_on_writing(
         assert station.guard.errors == 0
         if station not in writers:
             assert station.session.fault() is FaultCode.TWO_WRITERS
+
+
+def test_clear_fault_excuses_nobody_who_was_writing() -> None:
+    """An agent that wakes to another one's words stops at once, though ClearFault is shown just then."""
+    both = TwoAgents(1, settled=True)
+    both.cycle(1, LISTENED)
+    both.plc.show(control=Control.TRIGGER_ENABLE | Control.CLEAR_FAULT)
+    both.agents[0].wire.done()
+    both.cycle(2, 2)
+    assert both.agents[0].session.fault() is FaultCode.TWO_WRITERS
+    assert not [call for call in both.agents[0].wire.done() if call.startswith("write")]
