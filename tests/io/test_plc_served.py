@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from plc_wiring_bench import BenchPlc, settings
 
@@ -27,6 +29,9 @@ class Client:
 
     def silence(self, now: float) -> str:
         return f"nothing by {now:.0f} s"
+
+    def call_at_news(self, news: Callable[[], None]) -> None:
+        """The diagnosis asks by itself."""
 
 
 @pytest.mark.parametrize(("first_at", "outcome"), [(3.0, Outcome.PASSED), (60.0, Outcome.FAILED)])
