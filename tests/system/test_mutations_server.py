@@ -66,8 +66,9 @@ def run_served(scenario: Scenario, program: tuple[str, ...]) -> tuple[set[int], 
     """Let the twin's process call a scripted agent; gives the accepted and the judged parts."""
     with reserve_port(0) as reserved:
         port = int(reserved.getsockname()[1])
-        changes = {"start_when_online": True, "rate": 2.0, "agent_port": port}
-        settings = scenario.settings().model_copy(update=changes)
+        settings = scenario.settings()
+        changes = {"start_when_online": True, "rate": min(2.0, settings.rate), "agent_port": port}
+        settings = settings.model_copy(update=changes)
         with ServedWords(port) as words, PlcSimulator(settings, program=program) as plc:
             agent = ScriptedAgent(words, scenario.script)
             deadline = time.monotonic() + 30
