@@ -79,7 +79,7 @@ class LevelTrigger(IdChangeTrigger):
         self.missed = self._high and not settled and 0 not in (plc.plc_epoch, plc.trig_id)
         self._result_ack = Control.RESULT_ACK in plc.control
         self._acked = None
-        self._withdraw(for_good=False)
+        self._withdraw(for_good=not settled)
 
     def see(
         self, plc: PlcImage, poll_started: float, previous_started: float, taken_id: int, now: float

@@ -71,7 +71,9 @@ class LevelModel:
         self.shown_before = self.plc
         self.now = 100.0
         self.memory = [0] * 100
-        self.part = Part(first_id, 1)
+        self.issued: dict[tuple[int, int], Part] = {}
+        """The part that an id was issued to last."""
+        self.part = self.issue(first_id, 1)
         self.waiting: Part | None = None
         """The part that the PLC raised Trigger for and has no result of yet."""
         self.answered = False
@@ -128,8 +130,8 @@ class LevelModel:
                 self.in_turn = None
             if isinstance(event, (Trigger, Settled)):
                 self.last_part_id = max(self.last_part_id, event.part_id)
-                mine = event.trig_id == self.part.trig_id and event.epoch == self.part.epoch
-                part = self.part if mine else Part(event.trig_id, event.epoch)
+                key = event.epoch, event.trig_id
+                part = self.issued.setdefault(key, Part(event.trig_id, event.epoch))
                 part.recipe = event.recipe
                 self.known[event.part_id] = Known(event, part)
                 self.owners[event.trig_id] = part
@@ -224,8 +226,14 @@ class LevelModel:
     def new_part(self, ids: int) -> None:
         """The next part comes to the photo-eye, `ids` ids on: 0 is a PLC that forgot to count."""
         number = (self.plc.trig_id - 1 + ids) % 65535 + 1
-        self.part = Part(number, self.plc.plc_epoch)
+        if Control.TRIGGER in self.plc.control and not self.answered:
+            return  # whose Trigger it is must not change before TriggerAck
+        self.part = self.issue(number, self.plc.plc_epoch)
         self.set(trig_id=number)
+
+    def issue(self, number: int, epoch: int) -> Part:
+        part = self.issued[epoch, number] = Part(number, epoch)
+        return part
 
     def raise_trigger(self) -> None:
         """Raise Trigger for the present part, but never under a TriggerAck that stands."""
@@ -268,7 +276,7 @@ class LevelModel:
     def restart(self, first_id: int) -> None:
         """The PLC restarts, with its memory of the agent's words kept."""
         buffering = self.plc.control & Control.BUFFER_RESULTS
-        self.part = Part(first_id, next_id(self.plc.plc_epoch))
+        self.part = self.issue(first_id, next_id(self.plc.plc_epoch))
         self.waiting, self.answered = None, False
         self.recorded = {}
         self.plc = replace(

@@ -116,5 +116,6 @@ def test_what_the_start_gave_is_not_shown_under_the_next_trigger() -> None:
     """UNKNOWN/40 of the id that stood there, not taken by the PLC, is not the next part's."""
     bench = LevelBench(control=ENABLED | Control.CLEAR_FAULT)
     assert (bench.vision.result_trig_id, bench.vision.reason) == (100, Reason.RESTARTED)
-    part = bench.triggered()
-    assert (part.trig_id, bench.vision.verdict) == (101, Verdict.NONE)
+    bench.raise_trigger()
+    bench.write()
+    assert (bench.bits, bench.vision.verdict) == (Status.TRIGGER_ACK, Verdict.NONE)
