@@ -118,6 +118,8 @@ class LevelModel:
         self.learn(self.handshake.feed(Poll(words, self.now, self.now), READY, self.now))
         self.shown_before = self.plc
         self.named = self.named or self.plc.ack_seq == self.in_turn
+        if Control.BUFFER_RESULTS not in image.control:
+            self.in_turn = None
 
     def half_poll(self) -> None:
         """A read with CONTROL of this moment and all else as it was at the last one, or the other way."""
