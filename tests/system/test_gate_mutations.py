@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from inspectd.io.plc_record import PartRecord
 
 
+SHORT_SCENARIOS = {"epoch", "single"}
+SLOW = 2.0
+
+
 def accepted(records: Iterable[PartRecord]) -> set[int]:
     return {record.part for record in records if record.accepted}
 
@@ -137,10 +141,13 @@ def test_an_escape_shows_if_a_restart_keeps_the_shift_register() -> None:
 def run_over_modbus(scenario: Scenario, program: tuple[str, ...]) -> tuple[set[int], set[int]]:
     """Run a scenario against the twin's process; gives the accepted and the judged parts."""
     # Slow enough for a verdict to be on time on a machine that is busy with other things.
-    settings = scenario.settings().model_copy(update={"start_when_online": True, "rate": 2.0})
+    settings = scenario.settings()
+    rate = min(settings.rate, SLOW)
+    settings = settings.model_copy(update={"start_when_online": True, "rate": rate})
     with PlcSimulator(settings, program=program) as plc:
         transport = ModbusTransport(plc.port)
-        agent = ScriptedAgent(transport, scenario.script)
+        pitch = settings.pitch if settings.mode == "free_running" else 0
+        agent = ScriptedAgent(transport, scenario.script, pitch)
         deadline = time.monotonic() + 30
         while len(plc.records) < scenario.parts and time.monotonic() < deadline:
             agent.cycle()
@@ -149,7 +156,17 @@ def run_over_modbus(scenario: Scenario, program: tuple[str, ...]) -> tuple[set[i
         return accepted(plc.records), agent.judged
 
 
-@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.clause in ("epoch", "station")], ids=name_of)
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(
+            scenario,
+            id=f"{number}-{scenario.clause}",
+            marks=[] if scenario.clause in SHORT_SCENARIOS else pytest.mark.system,
+        )
+        for number, scenario in enumerate(SCENARIOS)
+    ],
+)
 def test_the_same_holds_over_modbus(scenario: Scenario) -> None:
     """The twin's process, spoken to over Modbus TCP, gives both results: no escape, and one when mutated."""
     whole = (sys.executable, "-m", "inspectd.io.plc_simulator")
