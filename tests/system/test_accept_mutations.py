@@ -79,8 +79,8 @@ CASES = [
         escapes=GOOD,
     ),
     Case("own_frame", camera(("drop", 0, 0))),
-    # The good part before is exposed again after this one's own exposure has been lost: so long after it that a
-    # busy machine keeps the order. Of a loss that comes last nobody can tell before the next frame.
+    # The good part before is exposed again after this one's own exposure has been lost: so long after it that
+    # a busy machine keeps the order. Of a loss that comes last nobody can tell before the next frame.
     Case("whole_window", camera(("stray", -1, INTERVAL_MS + 14), ("drop", 0, 0))),
     # The good part's frame comes late, when the next part's own, which is lost, should.
     Case(
