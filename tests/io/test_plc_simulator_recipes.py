@@ -53,7 +53,7 @@ def test_a_verdict_with_the_recipe_of_the_next_part_is_rejected() -> None:
 def test_free_running_recipe_changes_between_two_parts() -> None:
     """Half a pitch before a part comes, so that the polls around its exposure agree."""
     recipes: list[tuple[int, int]] = []
-    line = Line(settings(**FREE), judge_at)
+    line = Line(settings(parts=10, **FREE), judge_at)
     start = line.twin.settings.encoder_start
 
     def done() -> bool:
