@@ -63,14 +63,13 @@ class Confirmations:
             part.rejected = True
 
     def confirmed(self, event: RejectConfirmed) -> None:
-        """Take a confirmation; of a part that is long gone, or was never seen, it says nothing."""
+        """Take a confirmation; the part may be long gone, or may have come and gone without being seen."""
         numbers = [one for one, part in self._parts.items() if part.trig_id == event.trig_id]
-        if not numbers:
-            return
-        self._parts[numbers[-1]].confirmed = True
+        if numbers:
+            self._parts[numbers[-1]].confirmed = True
         if event.seen_at - event.polled_before >= self._closest_s:
             for number, part in self._parts.items():
-                part.unknowable |= number < numbers[-1]
+                part.unknowable |= not numbers or number < numbers[-1]
 
     def start_anew(self) -> None:
         """Expect nothing of the parts so far: the PLC restarted, or somebody has looked after the line."""

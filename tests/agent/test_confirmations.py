@@ -127,6 +127,17 @@ def test_a_confirmation_that_two_polls_may_have_missed_is_not_missing(watched: R
     assert not asked_to_stop(watched)
 
 
+def test_a_part_that_came_and_went_while_the_link_hung_hides_the_confirmations_before(watched: Rig) -> None:
+    """Its id is not known yet when its confirmation shows; with polls close together it would hide none."""
+    for polls_apart_s, missing in ((WINDOW / 2, False), (0.005, True)):
+        for _ in range(MISSING):
+            part(watched)
+        confirmed(watched, 999, polls_apart_s=polls_apart_s)
+        for _ in range(WITHIN):
+            part(watched, GOOD)
+        assert asked_to_stop(watched) == missing
+
+
 def test_with_polls_close_together_a_part_before_a_confirmed_one_is_missing(watched: Rig) -> None:
     """Two confirmations cannot come between two such polls."""
     for _ in range(MISSING):
