@@ -235,6 +235,11 @@ class Trial:
             reason=reason,
         )
 
+    def echo(self, epoch: int) -> None:
+        """Answer with this PLC_EPOCH from now on."""
+        self.epoch = epoch
+        self.vision = replace(self.vision, plc_epoch=epoch)
+
     def forget_verdict(self) -> None:
         """Take VERDICT back to none, as the level handshake does before it acknowledges a trigger."""
         self.vision = replace(self.vision, verdict=Verdict.NONE, reason=Reason.NONE)

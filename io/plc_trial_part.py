@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from inspectd.io.plc import Control, id_distance
 from inspectd.io.plc_finding import failed, passed, percentile, skipped, warned
-from inspectd.io.plc_wiring import check_recipe, check_texts, check_word_order
+from inspectd.io.plc_wiring import EPOCH_STEP, check_recipe, check_texts, check_word_order
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -27,6 +27,8 @@ ACK_STEP = "ACK_SEQ"
 CONFIRM_STEP = "REJECT_CONFIRM_ID"
 SPEED_STEP = "encoder speed"
 AFTER_S = 1.5  # after the first part: for the PLC's answers, and to see more ids
+EPOCH_S = 2.0
+"""How long the PLC has to take its epoch."""
 _HALF_RANGE = 32767
 _TURN = 1 << 32
 _FREE_RUNNING_S = 3.0
@@ -56,6 +58,23 @@ def take_parts(trial: Trial, settings: AnyPlcSettings, wait_s: float) -> bool:
         trial.write()
         trial.follow(lambda sample: answer(sample) and False, AFTER_S)
     return came
+
+
+def await_epoch(trial: Trial) -> Finding:
+    """See that the PLC takes a PLC_EPOCH once its 0 was answered, which the generated block waits for.
+
+    PlcError: the link failed, or another agent began to write.
+    """
+    trial.start_anew()
+    if trial.follow(lambda sample: sample.words[8] != 0, EPOCH_S):
+        epoch = trial.heard.samples[-1].words[8]
+        trial.echo(epoch)
+        return passed(EPOCH_STEP, f"PLC_EPOCH (word 8) became {epoch} once its 0 was answered")
+    return failed(
+        EPOCH_STEP,
+        f"PLC_EPOCH (word 8) stayed 0 for {EPOCH_S:g} s of an agent's heartbeat: the PLC is still starting",
+        "at the end of each start of the PLC set it to a number other than 0 and other than the last one",
+    )
 
 
 def await_confirmation(trial: Trial, wait_s: float) -> Finding:

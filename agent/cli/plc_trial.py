@@ -22,7 +22,13 @@ from inspectd.io.plc_settings import AnyPlcSettings
 from inspectd.io.plc_transport import PlcTransport
 from inspectd.io.plc_trial import Trial
 from inspectd.io.plc_trial_level import take_level_part
-from inspectd.io.plc_trial_part import await_confirmation, check_parts, check_write_timing, take_parts
+from inspectd.io.plc_trial_part import (
+    await_confirmation,
+    await_epoch,
+    check_parts,
+    check_write_timing,
+    take_parts,
+)
 from inspectd.io.transports import transport_of
 
 AGENT_STEP = "no agent"
@@ -121,6 +127,8 @@ def _write_and_wait(
     yield (begun := trial.begin())
     if begun.outcome is Outcome.FAILED:
         return
+    if trial.epoch == 0:
+        yield await_epoch(trial)
     if wait_s <= 0:
         yield skipped(PART_STEP, "none was asked for (--wait 0)")
         return

@@ -102,7 +102,6 @@ def with_words(**words: int) -> BenchPlc:
 WRONG: dict[str, tuple[BenchPlc, str, str]] = {
     "no heartbeat": (with_plc(heartbeat=9), "PLC heartbeat", "stood at 9 for 1"),
     "heartbeat far too slow": (BenchPlc(beat_s=0.7), "PLC heartbeat", "takes the PLC for lost"),
-    "epoch 0": (with_plc(plc_epoch=0), "PLC_EPOCH", "still starting"),
     "no second TRIG_ID": (with_words(w31=0), "TRIG_ID twice", "word 31 is 0 in every poll"),
     "bits in the high byte": (with_words(w1=0x0100), "CONTROL", "its bits stand in the high byte"),
     "unknown recipe": (with_plc(recipe=700), "RECIPE", "RECIPE (word 3) is 700, for which"),
@@ -115,6 +114,12 @@ def test_what_is_wrong_in_the_words_is_told(name: str) -> None:
     plc, step, told = WRONG[name]
     failure = the_failure(plc)
     assert (failure.step, told in failure.text) == (step, True), failure
+
+
+def test_an_epoch_of_0_is_no_failure_before_an_agent_answers() -> None:
+    """The generated block waits for the answer; whether the PLC then takes an epoch, the trial says."""
+    told = finding(with_plc(plc_epoch=0), "PLC_EPOCH")
+    assert (told.outcome, "waits for an agent" in told.text) == (Outcome.WARNED, True), told
 
 
 def test_an_epoch_that_does_not_stay_is_told() -> None:

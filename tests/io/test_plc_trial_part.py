@@ -15,6 +15,7 @@ from inspectd.io.plc_finding import Finding, Outcome, Sample
 from inspectd.io.plc_trial_level import take_level_part
 from inspectd.io.plc_trial_part import (
     await_confirmation,
+    await_epoch,
     check_parts,
     check_position,
     check_write_timing,
@@ -38,6 +39,15 @@ def test_a_part_on_a_line_that_is_well_passes_every_step() -> None:
     assert {each.outcome for each in steps.values()} == {Outcome.PASSED}, steps
     assert len(steps) == 8
     assert "TRIG_ID went from 41 on by one to 42, 43" in steps["trigger"].text
+
+
+def test_an_epoch_that_stays_0_is_told() -> None:
+    """Whatever an agent answers: no part could ever be judged."""
+    trial = trial_on(BenchPlc(spoil=overlay(w8=0)))
+    trial.begin()
+    told = await_epoch(trial)
+    assert (told.outcome, "stayed 0 for 2 s" in told.text) == (Outcome.FAILED, True), told
+    assert "at the end of each start" in told.remedy
 
 
 def test_each_part_gets_its_unknown_and_no_other_word() -> None:
