@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from inspectd.io.plc_events import NoPosition, Position
@@ -53,9 +53,14 @@ class EncoderTrack:
         self._lock = threading.Lock()
 
     def add(self, poll: EncoderPoll) -> None:
-        """Take a good poll; polls come in the order of their times."""
+        """Take a good poll; polls come in the order of their times.
+
+        One that shows the belt as the same write before it did, as a coil's does, says nothing more of it.
+        """
         with self._lock:
-            self._polls.append(poll)
+            last = self._polls[-1] if self._polls else None
+            if last is None or replace(poll, started=last.started) != last:
+                self._polls.append(poll)
 
     def poll_before(self, stamp: float) -> EncoderPoll | None:
         """Last good poll that had ended by `stamp` (s, monotonic); None: none so old is remembered."""

@@ -181,7 +181,7 @@ class Handshake:
 
     def _take_poll(self, plc: PlcImage, poll: Poll) -> None:
         self._plc = plc
-        self._poll_started = poll.started
+        self._poll_started = max(self._poll_started, poll.started)
         self._plc_pulse.see(plc.heartbeat, poll.ended)
         if self._free_running:
             self._track.add(EncoderPoll.of(plc, poll.started, poll.ended))

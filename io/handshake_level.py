@@ -89,7 +89,7 @@ class LevelTrigger(IdChangeTrigger):
         self._see_result_ack(plc)
         is_high = Control.TRIGGER in plc.control
         if is_high and not self._high:
-            self._rise()
+            self._rise(poll_started)
         self._high = is_high
         if not is_high:
             self._low_started = poll_started
@@ -113,7 +113,10 @@ class LevelTrigger(IdChangeTrigger):
         if self._results.buffering and not is_set and not self._results.taken:
             self._acked = None  # ResultAck without ACK_SEQ does not take it: it comes back
 
-    def _rise(self) -> None:
+    def _rise(self, poll_started: float) -> None:
+        # Of a PLC that writes to the agent by two ways, the one may bring a Trigger long after the other has
+        # shown it low again.
+        self._low_started = min(self._low_started, poll_started)
         self._ready_at_rise = self._ready
         self._withdraw(for_good=not self._settled_early)
 

@@ -158,7 +158,7 @@ class _Writing:
         self._image.write(self._round, start, words, composed_after=self._composed_after, at=self._at)
 
     def take_control(self, first: int, bits: Sequence[bool]) -> None:
-        self._image.write_control(first, bits)
+        self._image.write_control(first, bits, composed_after=self._composed_after)
 
 
 def refusal(function: int, code: ExcCodes) -> bytes:

@@ -100,8 +100,12 @@ class ServerImage:
                 if round_.has_trig_id:
                     self._complete(_Shown(self._words[:PLC_WORDS], round_.composed_after, at))
 
-    def write_control(self, first: int, bits: Sequence[bool]) -> None:
-        """Set bits of CONTROL from bit `first` on; it holds at once, and says nothing about TRIG_ID."""
+    def write_control(self, first: int, bits: Sequence[bool], *, composed_after: float) -> None:
+        """Set bits of CONTROL from bit `first` on; it holds at once, and says nothing about TRIG_ID.
+
+        The poll that tells of it bears the times of the last complete write, but is no younger than the
+        answer before the coils on their own connection (`composed_after`, UNPROVEN if there was none).
+        """
         with self._lock:
             for number, bit in enumerate(bits, start=first):
                 mask = 1 << number
@@ -110,7 +114,8 @@ class ServerImage:
                 words = list(self._shown.words)
                 words[_CONTROL] = self._words[_CONTROL]
                 self._shown = _Shown(words, self._shown.started, self._shown.ended)
-                self._queue.append(self._shown)
+                started = min(self._shown.started, composed_after)
+                self._queue.append(_Shown(words, started, self._shown.ended))
                 self._news()
 
     def _complete(self, shown: _Shown) -> None:

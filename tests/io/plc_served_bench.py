@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from plc_session_bench import FakeAgent
 
@@ -59,12 +59,15 @@ class ServedWire:
 class ServedStation:
     """A session, its agent, and a PLC that writes every 10 ms and composes each write as it sends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, handshake: Literal["id_change", "level"] = "id_change") -> None:
         self.now = 50.0
         self.wire = ServedWire()
         self.agent = FakeAgent()
         settings = ModbusServerSettings(
-            kind="modbus_server", listen="127.0.0.1", max_trigger_age_ms=1000 * AGE_S
+            kind="modbus_server",
+            listen="127.0.0.1",
+            handshake=handshake,
+            max_trigger_age_ms=1000 * AGE_S,
         )
         guard = HostGuard(self.agent)
         self.session = PlcSession(settings, self.wire, guard, frozenset({1}), clock=lambda: self.now)
@@ -88,6 +91,12 @@ class ServedStation:
         self.now += WRITE_S + delay_s
         self.wire.image.write(self._round, 0, self.plc.pack(), composed_after=self._answered_at, at=self.now)
         self._answered_at = self.now
+
+    def old_write_arrives(self, composed_after: float, **changes: int) -> None:
+        """A write of a connection that the PLC has given up comes after all, on its own way."""
+        values = {name: getattr(self.plc, name) for name in self.plc.__slots__} | changes
+        words = PlcImage(**values).pack()
+        self.wire.image.write(WriteRound(), 0, words, composed_after=composed_after, at=self.now)
 
     def cycle(self, *, delay_s: float = 0.0, **changes: int) -> None:
         self.plc_writes(delay_s=delay_s, **changes)

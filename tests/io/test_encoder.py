@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,3 +111,10 @@ def test_what_the_plc_said_before_a_stamp() -> None:
     assert before is not None
     assert before.recipe == 2
     assert around.poll_before(9.0) is None
+
+
+def test_a_coil_makes_no_position_untrusted() -> None:
+    """It tells of the write before it once more, however long it was under way itself."""
+    again = replace(poll(10.0, 100), started=float("-inf"))
+    around = track(poll(9.99, 100), poll(10.0, 100), again, poll(10.01, 110))
+    assert around.position_at(10.005, 11.0) == Position(105, 7, 1)

@@ -184,8 +184,8 @@ def test_a_coil_clears_a_latched_fault() -> None:
     station.cycle(trig_id=30)
     assert station.vision.fault == FaultCode.IDS_STEPPED_BACK
     bit = Control.CLEAR_FAULT.bit_length() - 1
-    station.wire.image.write_control(bit, [True])
-    station.wire.image.write_control(bit, [False])
+    station.wire.image.write_control(bit, [True], composed_after=station.now)
+    station.wire.image.write_control(bit, [False], composed_after=station.now)
     station.now += 0.005
     station.session.cycle()
     assert len(station.agent.of(FaultCleared)) == 1

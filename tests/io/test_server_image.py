@@ -117,8 +117,8 @@ def test_a_coil_changes_control_at_once_and_proves_nothing_about_time() -> None:
     image = ServerImage()
     writer = Writer(image)
     writer.write(0, plc_words(5))
-    image.write_control(3, [True])
-    image.write_control(0, [True, False])
+    image.write_control(3, [True], composed_after=1000.0)
+    image.write_control(0, [True, False], composed_after=1000.0)
     before, first, second = image.take()
     assert [poll.words[CONTROL] for poll in (before, first, second)] == [0, 8, 9]
     assert {(poll.started, poll.ended) for poll in (before, first, second)} == {(100.0, 101.0)}
@@ -127,7 +127,7 @@ def test_a_coil_changes_control_at_once_and_proves_nothing_about_time() -> None:
 
 def test_a_coil_before_the_first_write_is_no_poll() -> None:
     image = ServerImage()
-    image.write_control(0, [True])
+    image.write_control(0, [True], composed_after=1000.0)
     assert image.take() == []
     assert image.answer(CONTROL, 1) == [1]
 
@@ -138,7 +138,7 @@ def test_a_coil_does_not_bring_a_half_written_round_in() -> None:
     writer.write(0, plc_words(5))
     image.take()
     writer.write(2, [6, 2])
-    image.write_control(0, [True])
+    image.write_control(0, [True], composed_after=1000.0)
     (poll,) = image.take()
     assert (poll.words[TRIG_ID], poll.words[3], poll.words[CONTROL]) == (5, 0, 1)
 
@@ -150,7 +150,7 @@ def test_silence_is_500_ms_without_a_complete_write() -> None:
     writer.write(0, plc_words())
     assert image.silence(101.5) == ""
     writer.write(0, plc_words()[:31])
-    image.write_control(0, [True])
+    image.write_control(0, [True], composed_after=1000.0)
     writer.write(31, [6])
     assert "500 ms" in image.silence(101.501)
 
@@ -187,6 +187,6 @@ def test_news_are_told_at_once_and_no_more_than_news() -> None:
     writer.write(0, plc_words(6)[:20])
     assert len(told) == 1
     writer.write(20, plc_words(6)[20:])
-    image.write_control(0, [True])
+    image.write_control(0, [True], composed_after=1000.0)
     writer.write(0, PlcImage(trig_id=6, plc_epoch=8).pack())
     assert len(told) == 4
