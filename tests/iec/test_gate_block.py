@@ -36,6 +36,7 @@ def test_what_cannot_be_right_rejects_everything(changed: dict[str, int]) -> Non
     """A window over half the pitch takes one part for its neighbour."""
     line = Line()
     line.inputs |= changed
+    line.step()
     assert line.at_gate() == 15
 
 
@@ -52,6 +53,36 @@ def test_the_output_closes_behind_the_part() -> None:
     line.move(400)
     assert line["ACCEPT"]
     line.move(100)
+    assert not line["ACCEPT"]
+
+
+def test_a_part_that_follows_too_closely_does_not_slip_through() -> None:
+    """Where two parts touch at the gate its sensor sees one: the output closes halfway to the second."""
+    line = Line()
+    line.move(3000)
+    line.part()
+    line.move(400)
+    line.part(verdict=2)
+    line.move(2600)
+    assert line.at_gate() == 0
+    line.move(100)
+    assert line["ACCEPT"]
+    line.move(100)
+    assert not line["ACCEPT"]
+
+
+def test_another_distance_while_parts_are_on_the_belt_is_a_restart() -> None:
+    """A pitch less, and a rejected part would pass with the verdict of the next one."""
+    line = Line()
+    line.move(3000)
+    line.part(verdict=2)
+    line.move(1000)
+    line.part()
+    line.move(2000)
+    line.inputs["GATE_DISTANCE"] = 2000
+    line.step()
+    assert line["EPOCH"] == 0
+    assert line.at_gate() != 0
     assert not line["ACCEPT"]
 
 
