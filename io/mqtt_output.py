@@ -174,8 +174,8 @@ class MqttOutput:
         return self._given - self._confirmed
 
     def _publish(self, topic: str, payload: str, *, retain: bool) -> None:
-        self._given += 1
         self._client.publish(self._topic(topic), payload, 1, retain=retain)
+        self._given += 1  # only what the library took will be confirmed
 
     def _leave(self) -> None:
         """Send what waits and the last status, within the time there is."""

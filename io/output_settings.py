@@ -6,7 +6,8 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,12 @@ class MqttTlsSettings(_Settings):
     certificate: Path | None = Field(default=None, strict=False, description="file with our certificate")
     key: Path | None = Field(default=None, strict=False, description="file with its key")
 
+    @model_validator(mode="after")
+    def _key_has_its_certificate(self) -> Self:
+        if self.key is not None and self.certificate is None:
+            raise ValueError("key without certificate would not be used; name certificate too, or remove key")
+        return self
+
 
 class MqttSettings(_Settings):
     """Verdicts and state for an MQTT broker; reports only."""
@@ -79,6 +86,12 @@ class MqttSettings(_Settings):
     queue: int = Field(
         default=1000, ge=1, le=100_000, description="verdicts kept while the broker is away; the oldest go"
     )
+
+    @model_validator(mode="after")
+    def _password_has_its_user(self) -> Self:
+        if self.password_file is not None and self.user is None:
+            raise ValueError("password_file without user would not be used; give user too, or remove it")
+        return self
 
 
 class OpcUaSettings(_Settings):

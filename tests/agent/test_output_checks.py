@@ -97,8 +97,9 @@ def test_files_are_looked_at(tmp_path: Path) -> None:
         "kind": "mqtt",
         "host": "broker",
         "topic": "t",
+        "user": "u",
         "password_file": str(secret),
-        "tls": {"ca": str(tmp_path / "missing"), "key": str(secret)},
+        "tls": {"ca": str(tmp_path / "missing"), "certificate": str(secret), "key": str(secret)},
     }
     opcua = {"kind": "opcua", "host": "127.0.0.1", "folder": str(tmp_path)}
     settings = settings_with(outputs=[mqtt, opcua, opcua | {"anonymous": True}])
@@ -121,7 +122,7 @@ def test_files_are_named_from_the_configurations_folder(tmp_path: Path) -> None:
     """As all other files in it."""
     more = (
         "outputs:\n"
-        "  - {kind: mqtt, host: broker, topic: t, password_file: word, tls: {ca: ca.pem}}\n"
+        "  - {kind: mqtt, host: broker, topic: t, user: u, password_file: word, tls: {ca: ca.pem}}\n"
         "  - {kind: opcua, host: 127.0.0.1, folder: opcua}\n"
     )
     mqtt, opcua = load_config(write_station(tmp_path, text=STATION + more)).outputs
@@ -142,6 +143,8 @@ def test_files_are_named_from_the_configurations_folder(tmp_path: Path) -> None:
         ("{kind: gpio, line: '', window_to_ms: 100}", "outputs.0.line: line '' is neither an offset"),
         ("{kind: gpio, line: 1}", "outputs.0.window_to_ms: is missing"),
         ("{kind: mqtt, host: h, topic: a/+/b}", "outputs.0.topic: topic 'a/+/b' holds"),
+        ("{kind: mqtt, host: h, topic: t, password_file: p}", "password_file without user would not be used"),
+        ("{kind: mqtt, host: h, topic: t, tls: {key: k}}", "outputs.0.tls: key without certificate"),
         ("{kind: mqtt, host: h, topic: t, pasword_file: p}", "did you mean `password_file`?"),
         ("{kind: opcua, host: h}", "outputs.0.folder: is missing"),
     ],

@@ -1,6 +1,7 @@
 """Reports to a real broker: what is said, and that a broker that is gone, frozen or mute disturbs nobody."""
 
 import gc
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
 from mqtt_broker import Broker, Listener
 from output_bench import RUNNING, free_port, verdict_on, wait_for
@@ -169,6 +172,26 @@ def test_frozen_broker_costs_the_oldest_verdicts_and_nobody_waits(
     broker.signal(signal.SIGCONT)
     wait_for(lambda: 1000 in listener.verdicts())
     assert len(set(listener.verdicts())) == 1000 - output.status().dropped
+
+
+def test_a_message_that_the_library_refuses_is_lost_alone(
+    broker: Broker, listener: Listener, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there were, those after them are sent."""
+    output = up(made(broker.port))
+    refused: list[int] = []
+
+    def refuse(_client: mqtt.Client, _topic: str, payload: str, *_rest: Any, **_more: Any) -> None:
+        refused.append(json.loads(payload)["part"])
+        raise ValueError("refused by the library")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mqtt.Client, "publish", refuse)
+        for part in range(1, MOST_IN_FLIGHT + 1):
+            output.verdict(verdict_on(part))
+            wait_for(lambda part=part: part in refused)
+    output.verdict(verdict_on(MOST_IN_FLIGHT + 1))
+    wait_for(lambda: listener.verdicts() == [MOST_IN_FLIGHT + 1])
 
 
 def test_broker_that_never_answers(made: Made) -> None:
