@@ -145,10 +145,9 @@ class Handshake:
             return []
         plc = PlcImage.unpack(poll.words)
         previous_started = self._poll_started
-        events: list[Event] = []
         self._take_poll(plc, poll)
         # Before the ids: a part is not missed for one that was seen in the same poll.
-        events += self._confirmations.follow(plc, previous_started, now)
+        events: list[Event] = [*self._confirmations.follow(plc, previous_started, now)]
         if not self.may_write:
             self._writers.listen(poll.words[VISION_START], poll.ended)
         silent = not self.may_write
@@ -180,8 +179,9 @@ class Handshake:
         return events
 
     def _take_poll(self, plc: PlcImage, poll: Poll) -> None:
+        same_part = plc.trig_id == self._plc.trig_id  # coils may tell of one write again, and be older
+        self._poll_started = max(self._poll_started, poll.started) if same_part else poll.started
         self._plc = plc
-        self._poll_started = max(self._poll_started, poll.started)
         self._plc_pulse.see(plc.heartbeat, poll.ended)
         if self._free_running:
             self._track.add(EncoderPoll.of(plc, poll.started, poll.ended))

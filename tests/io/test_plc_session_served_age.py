@@ -1,4 +1,4 @@
-"""The level handshake where the agent is the server: how old a Trigger may be that comes by another way."""
+"""Where the agent is the server: how old a trigger may be of which another connection tells as well."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from plc_served_bench import AGE_S, ServedStation
 
 from inspectd.io.modbus_answers import Answers
-from inspectd.io.plc import Control, Reason, Status, Verdict
+from inspectd.io.plc import Control, FaultCode, Reason, Status, Verdict
 from inspectd.io.plc_events import Trigger
 from inspectd.io.server_image import UNPROVEN, WriteRound
 
@@ -101,3 +101,16 @@ def test_an_old_coil_makes_no_later_id_older() -> None:
     station.cycle(trig_id=41)
     (trigger,) = station.agent.of(Trigger)
     assert station.now - trigger.window_start < AGE_S
+
+
+def test_an_id_that_comes_back_after_an_old_write_is_no_new_trigger() -> None:
+    """The ids stepped back and on again: what showed this id before tells nothing of its age."""
+    station = ServedStation()
+    station.run(0.1)
+    station.cycle(trig_id=41)
+    station.run(0.2)
+    station.old_write_arrives(station.now - 0.3, trig_id=40)
+    station.cycle()
+    assert [trigger.trig_id for trigger in station.agent.of(Trigger)] == [41]
+    assert station.verdict_of(41) == LATE
+    assert station.vision.fault == FaultCode.IDS_STEPPED_BACK
