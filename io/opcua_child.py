@@ -2,7 +2,8 @@
 
     python -m inspectd.io.opcua_child LINK
 
-A process of its own, so that no client, however many or slow, takes a moment from the inspection.
+A process of its own and behind the inspection in the scheduler, so that clients, however many, slow or often
+refused, take no core from it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 import socket
 import sys
@@ -21,6 +23,8 @@ from inspectd.io.opcua_server import StationServer, reason_text
 from inspectd.io.opcua_users import check_users
 from inspectd.io.output_process import LARGEST_MESSAGE
 from inspectd.io.output_settings import OpcUaSettings
+
+_NICENESS = 10
 
 
 async def serve(link: socket.socket, settings: OpcUaSettings, station: str) -> None:
@@ -71,6 +75,7 @@ def _send(link: socket.socket, message: dict[str, Any]) -> None:
 def main() -> int:
     """Serve until the agent is gone."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end of the connection ends it
+    os.nice(_NICENESS)  # each password costs 50 ms of a core, and anybody may try
     logging.basicConfig(level=logging.CRITICAL)  # every refused client is an error to the library
     with socket.socket(fileno=int(sys.argv[1])) as link:
         begin = json.loads(link.recv(LARGEST_MESSAGE))

@@ -248,6 +248,8 @@ def test_server_that_is_frozen_or_killed_holds_nobody_up(tmp_path: Path) -> None
         assert server.refusal(lambda: server.client(USER, "wrong password")) == "BadUserAccessDenied"
         pid = output.pid
         assert pid is not None
+        yields = min(19, os.nice(0) + 10)
+        assert os.getpriority(os.PRIO_PROCESS, pid) == yields, "it would compete with the inspection"
         os.kill(pid, signal.SIGSTOP)
         begun = time.monotonic()
         for part in range(1, 3001):
