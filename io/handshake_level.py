@@ -110,6 +110,9 @@ class LevelTrigger(IdChangeTrigger):
         shown = self._results.shown
         done = shown.verdict == Verdict.NONE or shown is self._acked
         self._results.follow(plc, next_may_follow=done and not is_set)
+        if self._valid and self._results.shown is not shown:
+            # BufferResults has ended: a ResultAck that is on its way is not the newest part's.
+            self._withdraw(for_good=False)
         if self._results.buffering and not is_set and not self._results.taken:
             self._acked = None  # ResultAck without ACK_SEQ does not take it: it comes back
 

@@ -119,3 +119,25 @@ def test_what_the_start_gave_is_not_shown_under_the_next_trigger() -> None:
     bench.raise_trigger()
     bench.write()
     assert (bench.bits, bench.vision.verdict) == (Status.TRIGGER_ACK, Verdict.NONE)
+
+
+def test_the_end_of_buffer_results_takes_no_result_for_the_one_acknowledged() -> None:
+    """ResultsValid falls before the newest result takes the place of one whose ResultAck may be coming."""
+    bench = LevelBench()
+    bench.set(Control.BUFFER_RESULTS)
+    parts = []
+    for _ in range(2):
+        parts.append(bench.triggered())
+        bench.expose(parts[-1])
+        bench.poll()
+    bench.judged(parts[0], Verdict.ACCEPT)
+    bench.judged(parts[1], Verdict.REJECT)
+    bench.poll()
+    assert (bench.vision.result_trig_id, bench.vision.verdict) == (101, Verdict.ACCEPT)
+    bench.drop(Control.BUFFER_RESULTS)
+    assert (Status.RESULTS_VALID in bench.bits, bench.vision.verdict) == (False, Verdict.NONE)
+    bench.set(Control.RESULT_ACK)
+    assert Status.RESULTS_VALID not in bench.bits
+    bench.drop(Control.RESULT_ACK)
+    assert Status.RESULTS_VALID in bench.bits
+    assert (bench.vision.result_trig_id, bench.vision.verdict) == (102, Verdict.REJECT)
