@@ -150,6 +150,19 @@ def test_an_accepted_part_is_not_confirmed_nor_one_twice() -> None:
     assert line.image.reject_confirm_id == 1
 
 
+def test_a_part_without_an_id_confirms_none() -> None:
+    """A reject that failed stays unconfirmed, though something else is thrown out behind it."""
+    line = Line()
+    line.move(3000)
+    line.part(verdict=2)
+    line.move(3000)
+    assert line.at_gate() == 13
+    line.move(400)
+    assert line.at_gate() == 14
+    line.step(REJECT_SEEN=True)
+    assert line.image.reject_confirm_id == 0
+
+
 def test_a_sensor_that_stays_on_is_one_part() -> None:
     """One id, one decision."""
     line = Line()
