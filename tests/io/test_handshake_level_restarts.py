@@ -125,7 +125,7 @@ def test_the_end_of_buffer_results_takes_no_result_for_the_one_acknowledged() ->
     """ResultsValid falls before the newest result takes the place of one whose ResultAck may be coming."""
     bench = LevelBench()
     bench.set(Control.BUFFER_RESULTS)
-    parts = []
+    parts: list[Trigger] = []
     for _ in range(2):
         parts.append(bench.triggered())
         bench.expose(parts[-1])
