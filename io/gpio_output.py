@@ -76,8 +76,9 @@ class GpioOutput:
             self._awaited[verdict.part] = _Order(closes, due)
         if not self._process.send({"part": verdict.part, "opens": opens, "closes": closes}):
             with self._lock:
-                self._awaited.pop(verdict.part, None)
-            self._miss(verdict.part, "the process that holds the line is not there")
+                settled = self._awaited.pop(verdict.part, None) is None
+            if not settled:  # as lost, if the process ended just now
+                self._miss(verdict.part, "the process that holds the line is not there")
 
     def state(self, state: StationState) -> None:
         """Nothing: a pulse says nothing of the station."""

@@ -12,6 +12,7 @@ import pytest
 from output_bench import RUNNING, FakeChip, verdict_on, wait_for
 
 from inspectd.io.gpio_output import GpioOutput
+from inspectd.io.output_process import OutputProcess
 from inspectd.io.output_settings import GpioSettings
 from inspectd.io.plc_codes import Verdict
 
@@ -170,6 +171,21 @@ def test_killed_process_is_replaced(started: Started, chip: FakeChip) -> None:
     output.verdict(verdict_on(1))
     wait_for(lambda: output.given == 1)
     assert len(chip.pulses()) == 1
+
+
+def test_part_whose_order_meets_the_end_of_the_process_is_missed_once(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watching thread and the one that orders both see that there will be no pulse."""
+    output = started()
+
+    def send_as_it_ends(process: OutputProcess, _message: object) -> bool:
+        process._on_end()  # pyright: ignore[reportPrivateUsage]  just between the order's note and its sending
+        return False
+
+    monkeypatch.setattr(OutputProcess, "send", send_as_it_ends)
+    output.verdict(verdict_on(1))
+    assert output.status().dropped == 1
 
 
 def test_agent_killed_in_the_middle_of_a_pulse_leaves_no_level(chip: FakeChip) -> None:
