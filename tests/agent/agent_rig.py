@@ -56,6 +56,8 @@ class Rig:
     """PLC_EPOCH and RECIPE as last polled."""
     polled_before: EncoderPoll | None = None
     """What was polled before the next exposure; None: the same as was polled last."""
+    asked_before: list[float] = field(default_factory=list[float])
+    """The moments for which that was asked."""
     link_fault: FaultCode = FaultCode.NONE
     held: set[int] = field(default_factory=set[int])
     link_answers: bool = True
@@ -69,8 +71,9 @@ class Rig:
             )
             self.host.on_events([placed])
 
-    def polled(self) -> EncoderPoll:
+    def polled(self, stamp: float) -> EncoderPoll | None:
         """Give what the PLC showed before an exposure."""
+        self.asked_before.append(stamp)
         return self.polled_before or EncoderPoll(0.0, 0.0, 0, *self.plc_now, serial="SN", lot="LOT")
 
     @property
@@ -222,7 +225,7 @@ def make_rig(  # noqa: PLR0913  what a test may wish otherwise
         read_record=lambda _epoch: RecordedIds(),
         next_part=(lambda: next(ids)) if free_running else None,
         plc_now=lambda: rig.plc_now,
-        poll_before=lambda _stamp: rig.polled(),
+        poll_before=lambda stamp: rig.polled(stamp),  # noqa: PLW0108  a test may put another in its place
     )
     rig = Rig(
         clock,

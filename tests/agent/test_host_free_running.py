@@ -70,8 +70,9 @@ def test_free_running_part_is_of_the_recipe_before_its_exposure(monkeypatch: pyt
     rig.position = Position(4711, EPOCH, 1)
     rig.polled_before = EncoderPoll(0.0, 0.0, 0, EPOCH, 1, serial="S\ufffd", lot="L")
     rig.plc_now = (EPOCH, 2)
-    rig.expose(GOOD)
+    frame = rig.expose(GOOD, ago=0.01)
     rig.close_windows()
+    assert rig.asked_before == [frame.exposed_at]
     (row,) = rig.recorder.rows
     assert (row["verdict"], row["recipe"], row["class"]) == ("ACCEPT", 1, "class 1")
     assert (row["serial"], row["lot"]) == ("S\ufffd", "L")
@@ -93,7 +94,11 @@ def test_free_running_frame_before_the_first_poll_is_nobodys(
     free: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing says which recipe it was."""
-    monkeypatch.setattr(free, "polled", lambda: None)
+
+    def nothing(_stamp: float) -> None:
+        return None
+
+    monkeypatch.setattr(free, "polled", nothing)
     free.expose(GOOD)
     free.close_windows()
     assert (free.published, free.recorder.rows, free.held) == ([], [], set())
