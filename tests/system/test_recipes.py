@@ -106,5 +106,6 @@ def test_changeover_with_the_panel(tmp_path: Path) -> None:
         ]
         assert not wrong, told(wrong)
         recipes = {record.trig_id: record.recipe for record in rig.plc.records}
-        judged = {row["trig_id"]: row["class"] for row in rig.rows() if row.get("score") is not None}
+        scored = [row for row in rig.rows() if row.get("score") is not None and row["trig_id"] in recipes]
+        judged = {row["trig_id"]: row["class"] for row in scored}
         assert judged == {trig_id: f"oracle {recipes[trig_id]}" for trig_id in judged}
